@@ -1,0 +1,69 @@
+"""What can go wrong, as one small tree. Each message says what was wrong, where, and what to do.
+
+QAError
+├── QuestionError        the question is empty or not usable
+├── FilterError          a date or source filter cannot be understood
+├── InputError           nothing readable among the inputs
+├── ArchiveError         an archive cannot be used
+│   ├── ArchiveNotFound      nothing there
+│   ├── ArchiveExists        create() where one already is
+│   ├── ArchiveIncompatible  made by another model or a newer schema
+│   ├── ArchiveReadOnly      the folder cannot be written
+│   └── ArchiveDamaged       the database itself cannot be read
+├── ArticleNotFound      no article with that id
+└── ServerError          the page cannot be served (port in use, extra missing)
+
+Errors of models and vector indexes are :class:`embeddings.EmbeddingError`.
+"""
+
+
+class QAError(Exception):
+    """Base of every error this package raises on purpose; its text is fit for a user."""
+
+
+class QuestionError(QAError):
+    """The question is empty or holds nothing that can be searched."""
+
+
+class FilterError(QAError):
+    """A filter cannot be understood."""
+
+
+class InputError(QAError):
+    """None of the inputs could be read."""
+
+
+class ArchiveError(QAError):
+    """An archive cannot be used."""
+
+
+class ArchiveNotFound(ArchiveError):
+    """There is no archive at the path."""
+
+
+class ArchiveExists(ArchiveError):
+    """There is already an archive, or something else, at the path."""
+
+
+class ArchiveIncompatible(ArchiveError):
+    """The archive was made by another model, or by a newer version of this program."""
+
+
+class ArchiveReadOnly(ArchiveError):
+    """The archive's folder cannot be written."""
+
+
+class ArchiveDamaged(ArchiveError):
+    """The archive's database cannot be read."""
+
+
+class ArticleNotFound(QAError, KeyError):
+    """The archive holds no article with that id."""
+
+    def __str__(self) -> str:
+        """Return the message as written, not quoted as ``KeyError`` does."""
+        return str(self.args[0])
+
+
+class ServerError(QAError):
+    """The page cannot be served."""

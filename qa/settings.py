@@ -1,0 +1,54 @@
+"""Configuration: one object, read from ``QA_…`` environment variables in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qa.errors import QAError
+
+PREFIX = "QA_"
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Each field ``x`` is read from ``QA_X``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    archive: Path | None = None
+    """The archive used where none is named; by default one built from the seed articles."""
+    model: str | None = None
+    """Embedding model for new archives: a folder, a Hub name, or ``None`` for the bundled MiniLM."""
+    cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("archive-qa")))
+    """Where converted models are kept."""
+    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("archive-qa")))
+    """Where the default archive is kept."""
+    refuse: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Confidence below which the archive is said not to answer; 0 always answers."""
+    max_question: Annotated[int, Field(ge=1)] = 2000
+    """Longest question, in characters; a longer one is cut, with a notice."""
+    host: str = "127.0.0.1"
+    """Address the page is served on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    """Port the page is served on."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises:
+            QAError: A variable holds a value that does not fit.
+        """
+        names = {field: PREFIX + field.upper() for field in cls.model_fields}
+        values = {field: environ[name] for field, name in names.items() if environ.get(name)}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = names[str(first["loc"][0])]
+            raise QAError(f"{name}={environ[name]!r}: {first['msg']}. Change or unset it.") from None

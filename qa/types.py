@@ -1,0 +1,252 @@
+"""The types that flow through the system: frozen, checked, with derived values as properties.
+
+Offsets count Python code points and are half-open: ``text[start:end]``.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import re
+from datetime import date, datetime
+from functools import cached_property
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def _well_formed(value: Any) -> Any:
+    """Replace lone surrogates, which no file or database can store, by U+FFFD (one for one)."""
+    return _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def _blank_is_none(value: Any) -> Any:
+    value = _well_formed(value)
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _day(value: Any) -> Any:
+    """Accept a date, a datetime or ISO text with or without a time of day."""
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, str):
+        value = value.strip()
+        return value[:10] if re.match(r"\d{4}-\d\d-\d\d[T ]", value) else (value or None)
+    return value
+
+
+def _period_start(value: Any) -> Any:
+    """``2023`` and ``2023-09`` mean the first day of that period."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{4})(?:-(\d\d))?", value.strip())):
+        return f"{match[1]}-{match[2] or '01'}-01"
+    return _day(value)
+
+
+def _period_end(value: Any) -> Any:
+    """``2023`` and ``2023-09`` mean the last day of that period."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{4})(?:-(\d\d))?", value.strip())):
+        year, month = int(match[1]), int(match[2] or 12)
+        if year >= 1 and 1 <= month <= 12:
+            return date(year, month, calendar.monthrange(year, month)[1])
+    return _day(value)
+
+
+Text = Annotated[str, BeforeValidator(_well_formed)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
+Day = Annotated[date | None, BeforeValidator(_day)]
+
+
+class Frozen(BaseModel):
+    """Base of every value type: immutable, and a wrong field name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Article(Frozen):
+    """One article as its reader understood it. ``text`` is what quotes are cut from.
+
+    ``id`` is opaque: it may hold slashes, spaces or any script. ``published`` is ``None`` when the
+    source does not say; a date is never guessed.
+    """
+
+    id: Annotated[Text, Field(min_length=1)]
+    title: Text = ""
+    text: Text
+    url: OptionalText = None
+    published: Day = None
+    source: OptionalText = None
+    author: OptionalText = None
+    section: OptionalText = None
+    lang: OptionalText = None
+    extra: dict[str, Any] = {}
+
+    @cached_property
+    def text_sha256(self) -> str:
+        """SHA-256 of the UTF-8 text, in hex: names the exact revision a citation was cut from."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class Passage(Frozen):
+    """A slice of an article: ``article.text[start:end] == passage.text``."""
+
+    id: int
+    article_id: str
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    text: str
+
+    @model_validator(mode="after")
+    def _spans_its_text(self) -> Self:
+        if self.end - self.start != len(self.text):
+            raise ValueError(f"passage {self.id}: [{self.start}:{self.end}] does not span its text")
+        return self
+
+
+class Filters(Frozen):
+    """What an article must satisfy to be searched at all.
+
+    ``after`` and ``before`` are inclusive days; ``"2023"`` and ``"2023-09"`` stand for the first
+    (``after``) or last (``before``) day of that period. An article without a date matches no date
+    filter. ``sources`` matches the source's name without regard to case.
+    """
+
+    after: Annotated[date | None, BeforeValidator(_period_start)] = None
+    before: Annotated[date | None, BeforeValidator(_period_end)] = None
+    sources: tuple[str, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is filtered."""
+        return bool(self.after or self.before or self.sources)
+
+    @model_validator(mode="after")
+    def _is_a_period(self) -> Self:
+        if self.after and self.before and self.after > self.before:
+            raise ValueError(f"the period is empty: after {self.after} and before {self.before}")
+        return self
+
+
+class Turn(Frozen):
+    """One earlier message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: Text
+
+
+class Query(Frozen):
+    """A question as it is searched: ``text`` stands alone, history and filters are resolved."""
+
+    text: Text
+    question: Text
+    filters: Filters = Filters()
+
+
+class Hit(Frozen):
+    """A passage found for a query. ``rank`` starts at 1; ``score`` is of the kind named."""
+
+    passage: Passage
+    score: float
+    score_kind: str
+    rank: Annotated[int, Field(ge=1)]
+
+    @property
+    def article_id(self) -> str:
+        """The id of the article the passage is cut from."""
+        return self.passage.article_id
+
+    @property
+    def text(self) -> str:
+        """The passage's text."""
+        return self.passage.text
+
+
+class Citation(Frozen):
+    """A verbatim quote and where it stands: ``article.text[start:end] == quote``.
+
+    ``answer_start``/``answer_end`` mark the short answer in the article's text, inside the quote,
+    where one was found. ``kind`` is ``"metadata"`` when the answer is a field of the article (its
+    date, author or source, named in ``field``); the quote is then the article's opening words.
+    """
+
+    n: Annotated[int, Field(ge=1)]
+    article_id: str
+    title: str
+    source: str | None = None
+    author: str | None = None
+    published: date | None = None
+    section: str | None = None
+    url: str | None = None
+    quote: str
+    start: int
+    end: int
+    text_sha256: str
+    answer_start: int | None = None
+    answer_end: int | None = None
+    kind: Literal["text", "metadata"] = "text"
+    field: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The short answer inside the quote, verbatim."""
+        if self.answer_start is None or self.answer_end is None:
+            return None
+        return self.quote[self.answer_start - self.start : self.answer_end - self.start]
+
+    @model_validator(mode="after")
+    def _marks_lie_inside(self) -> Self:
+        if self.end - self.start != len(self.quote):
+            raise ValueError(f"citation {self.n}: [{self.start}:{self.end}] does not span its quote")
+        if (self.answer_start is None) != (self.answer_end is None):
+            raise ValueError(f"citation {self.n}: half an answer span")
+        if self.answer_start is not None and self.answer_end is not None:
+            if not self.start <= self.answer_start < self.answer_end <= self.end:
+                raise ValueError(f"citation {self.n}: the answer span leaves the quote")
+        return self
+
+
+class Coverage(Frozen):
+    """What an archive, or the part of it a filter leaves, covers."""
+
+    articles: int
+    undated: int = 0
+    first: date | None = None
+    last: date | None = None
+
+
+class Answer(Frozen):
+    """An answer made of quotes, or an abstention.
+
+    ``text`` refers to ``citations`` as ``[1]``, ``[2]``. ``confidence`` is in 0..1. When
+    ``abstained``, ``citations`` is empty, ``reason`` says why in one line and ``closest`` offers the
+    nearest passage there is. ``notices`` tell what was done to the question (cut, cleaned).
+    """
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...] = ()
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    abstained: bool
+    reason: str | None = None
+    closest: Citation | None = None
+    coverage: Coverage
+    hits: tuple[Hit, ...] = ()
+    query: Query
+    notices: tuple[str, ...] = ()
+
+
+class Skipped(NamedTuple):
+    """An input that could not be read: where it was and why."""
+
+    where: str
+    why: str
+
+
+class IngestReport(Frozen):
+    """What :meth:`qa.Archive.add` did. The first three count articles."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: tuple[Skipped, ...] = ()
