@@ -1,0 +1,66 @@
+"""Ask an archive of articles; get verbatim quotes with exact citations, or an honest refusal.
+
+>>> import qa
+>>> answer = qa.ask("Who led the Nanling delegation?")
+"""
+
+from qa.api import ask, default_archive
+from qa.archive import Archive
+from qa.errors import (
+    ArchiveDamaged,
+    ArchiveError,
+    ArchiveExists,
+    ArchiveIncompatible,
+    ArchiveNotFound,
+    ArchiveReadOnly,
+    ArticleNotFound,
+    FilterError,
+    InputError,
+    QAError,
+    QuestionError,
+    ServerError,
+)
+from qa.settings import Settings
+from qa.types import (
+    Answer,
+    Article,
+    Citation,
+    Coverage,
+    Filters,
+    Hit,
+    IngestReport,
+    Passage,
+    Query,
+    Skipped,
+    Turn,
+)
+
+__all__ = [
+    "Answer",
+    "Archive",
+    "ArchiveDamaged",
+    "ArchiveError",
+    "ArchiveExists",
+    "ArchiveIncompatible",
+    "ArchiveNotFound",
+    "ArchiveReadOnly",
+    "Article",
+    "ArticleNotFound",
+    "Citation",
+    "Coverage",
+    "FilterError",
+    "Filters",
+    "Hit",
+    "IngestReport",
+    "InputError",
+    "Passage",
+    "QAError",
+    "Query",
+    "QuestionError",
+    "ServerError",
+    "Settings",
+    "Skipped",
+    "Turn",
+    "ask",
+    "default_archive",
+]

@@ -1,0 +1,163 @@
+"""Keyword search (BM25) over passages, by tantivy. Queries are built from tokens, never parsed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from qa.store import source_key
+from qa.types import Filters
+
+VERSION = "keyword-1"
+HEADER_BOOST = 0.6
+"""Weight of a match in the header (title, source, date) against one in the passage."""
+_HEAP = 64_000_000
+_HAN_RUN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_ANALYZER = "archive"
+
+# Question words and other closed-class words that say nothing about the topic. tantivy's own English
+# list lacks the question words, which in a small archive look rare, hence important.
+STOP_WORDS = frozenset(
+    "a about after all also am an and any are as at be because been before being between both but by can could did"
+    " do does doing done during each else ever for from get give given had has have he her here hers him his how i if"
+    " in into is it its just let many may me might mine more most much must my no nor not of off on once only or other"
+    " our out over own please say says same shall she should so some such tell than that the their them then there"
+    " these they this those through to too under up upon us very was we were what when where whether which while who"
+    " whom whose why will with would you your according article articles report reports reported mention mentioned"
+    " anything something s t".split()
+)
+
+
+def _spread_han(text: str) -> str:
+    """Replace each run of Chinese characters by its bigrams: words are not separated, pairs index well."""
+    return _HAN_RUN.sub(lambda m: " " + " ".join(_bigrams(m[0])) + " ", text)
+
+
+def _bigrams(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+
+
+@cache
+def _analyzer() -> tantivy.TextAnalyzer:
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(60))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )
+
+
+@cache
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("passage", fast=True)
+    builder.add_integer_field("day", fast=True, indexed=True)
+    builder.add_text_field("source", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("header", tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_text_field("body", tokenizer_name=_ANALYZER, index_option="position")
+    return builder.build()
+
+
+def terms(text: str) -> list[str]:
+    """Return the distinct searchable terms of a text, stemmed and folded, in order; stop words are left out
+    unless nothing else remains."""
+    words = re.findall(r"\w+", _spread_han(text))
+    content = [w for w in words if w.lower() not in STOP_WORDS] or words
+    return list(dict.fromkeys(_analyzer().analyze(" ".join(content))))
+
+
+class Row(NamedTuple):
+    """A passage as it is indexed."""
+
+    passage: int
+    header: str
+    body: str
+    published: date | None
+    source: str | None
+
+
+class KeywordIndex:
+    """A folder written once by :meth:`build` and only read afterwards."""
+
+    def __init__(self, index: tantivy.Index) -> None:
+        self._searcher = index.searcher()
+        self._schema = index.schema
+
+    @classmethod
+    def build(cls, rows: Iterable[Row], folder: Path) -> None:
+        """Index the rows into an empty folder."""
+        index = tantivy.Index(_schema(), path=str(folder))
+        index.register_tokenizer(_ANALYZER, _analyzer())
+        writer = index.writer(_HEAP, 1)
+        for row in rows:
+            document = tantivy.Document()
+            document.add_integer("passage", row.passage)
+            if row.published:
+                document.add_integer("day", row.published.toordinal())
+            document.add_text("source", source_key(row.source))
+            document.add_text("header", _spread_han(row.header))
+            document.add_text("body", _spread_han(row.body))
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+
+    @classmethod
+    def open(cls, folder: Path) -> KeywordIndex:
+        """Open an index that :meth:`build` wrote.
+
+        Raises:
+            ValueError: The folder holds no readable index.
+        """
+        index = tantivy.Index.open(str(folder))
+        index.register_tokenizer(_ANALYZER, _analyzer())
+        return cls(index)
+
+    def __len__(self) -> int:
+        """Return the number of passages."""
+        return int(self._searcher.num_docs)
+
+    def search(self, text: str, k: int, filters: Filters) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return at most ``k`` passage ids and their BM25 scores, best first; ties by ascending id."""
+        words = terms(text)
+        if not words or not len(self):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        query = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Should, clause) for word in words for clause in self._clauses(word)]
+        )
+        if filters.active:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._conditions(filters)])
+        found = self._searcher.search(query, limit=k, count=False).hits
+        ids = np.array(self._searcher.fast_field_values("passage", [at for _, at in found]), np.int64)
+        scores = np.array([score for score, _ in found], np.float32)
+        order = np.lexsort((ids, -scores))
+        return ids[order], scores[order]
+
+    def document_frequency(self, word: str) -> int:
+        """Return in how many passages a term (as :func:`terms` gives it) stands."""
+        return int(self._searcher.doc_freq("body", word))
+
+    def _clauses(self, word: str) -> list[tantivy.Query]:
+        body = tantivy.Query.term_query(self._schema, "body", word, "freq")
+        header = tantivy.Query.term_query(self._schema, "header", word, "freq")
+        return [body, tantivy.Query.boost_query(header, HEADER_BOOST)]
+
+    def _conditions(self, filters: Filters) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        clauses = []
+        if filters.after or filters.before:
+            first = filters.after.toordinal() if filters.after else None
+            last = filters.before.toordinal() if filters.before else None
+            clauses.append(tantivy.Query.range_query(self._schema, "day", tantivy.FieldType.Integer, first, last))
+        if filters.sources:
+            names = [tantivy.Query.term_query(self._schema, "source", source_key(s)) for s in filters.sources]
+            clauses.append(tantivy.Query.boolean_query([(tantivy.Occur.Should, name) for name in names]))
+        return [(tantivy.Occur.Must, tantivy.Query.const_score_query(clause, 0.0)) for clause in clauses]

@@ -1,0 +1,23 @@
+"""Stated dates → days. A date that is not stated in full is no date."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+
+from dateutil import parser
+
+_CHINESE = re.compile(r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*日")
+
+
+def parse_day(text: str) -> date | None:
+    """Return the day a text states, or ``None`` where year, month or day is missing or unclear."""
+    text = _CHINESE.sub(r"\1-\2-\3", text.strip())
+    days = set()
+    # What the text leaves out is taken from the default; two defaults that differ betray it.
+    for default in (datetime(1904, 1, 1), datetime(2011, 12, 28)):
+        try:
+            days.add(parser.parse(text, default=default).date())
+        except (ValueError, OverflowError):
+            return None
+    return days.pop() if len(days) == 1 else None

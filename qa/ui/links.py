@@ -1,0 +1,184 @@
+"""The addresses the page uses: a question, a place in an article, a quote on the original page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Self
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic import ValidationError
+
+from qa.errors import FilterError
+from qa.types import Article, Citation, Filters, Frozen, Passage, Text
+
+REV_LENGTH = 12
+_FIELDS = {"published": "published", "date": "published", "source": "source", "author": "author"}
+_LONG_QUOTE = 120
+_EDGE_WORDS = 5
+
+
+class Asked(Frozen):
+    """A question and its filters, as the page's address carries them."""
+
+    question: Text = ""
+    filters: Filters = Filters()
+
+    @classmethod
+    def read(cls, question: str, after: str | None, before: str | None, sources: Iterable[str] | None) -> Self:
+        """Read what a person typed.
+
+        Raises:
+            FilterError: A date is not one, or the period is empty.
+        """
+        given = {"after": (after or "").strip() or None, "before": (before or "").strip() or None}
+        try:
+            filters = Filters.model_validate({**given, "sources": tuple(sources or ())})
+        except ValidationError as error:
+            where = error.errors()[0]["loc"]
+            if where and where[0] in given:
+                name = str(where[0])
+                raise FilterError(
+                    f"“{given[name]}” under “{name}” is not a date. Write 2023, 2023-09 or 2023-09-11."
+                ) from None
+            raise FilterError(
+                f"No day is both after {given['after']} and before {given['before']}. Swap or clear them."
+            ) from None
+        return cls(question=question.strip(), filters=filters)
+
+    @property
+    def params(self) -> list[tuple[str, str]]:
+        """The query parameters that restore the question."""
+        if not self.question:
+            return []
+        period = [("after", self.filters.after), ("before", self.filters.before)]
+        return [
+            ("q", self.question),
+            *((name, day.isoformat()) for name, day in period if day),
+            *(("source", source) for source in self.filters.sources),
+        ]
+
+    @property
+    def url(self) -> str:
+        """The page's address with this question, or the bare page without one."""
+        return f"/?{urlencode(self.params)}" if self.question else "/"
+
+
+class Place(Frozen):
+    """A place in one revision of an article: a quote, the short answer in it, or a field."""
+
+    start: int | None = None
+    end: int | None = None
+    answer_start: int | None = None
+    answer_end: int | None = None
+    rev: str | None = None
+    field: str | None = None
+
+    @classmethod
+    def of(cls, citation: Citation) -> Self:
+        """The place a citation points at."""
+        rev = citation.text_sha256[:REV_LENGTH]
+        if citation.kind == "metadata":
+            return cls(rev=rev, field=_FIELDS.get(citation.field or ""))
+        span = citation.answer_start, citation.answer_end
+        return cls(
+            start=citation.start, end=citation.end, answer_start=span[0], answer_end=span[1], rev=rev
+        )
+
+    @classmethod
+    def of_passage(cls, passage: Passage, article: Article) -> Self:
+        """The place of a whole passage."""
+        return cls(start=passage.start, end=passage.end, rev=article.text_sha256[:REV_LENGTH])
+
+    @classmethod
+    def read(cls, params: Mapping[str, str], length: int) -> Self:
+        """Read the place from an address, in a text of ``length`` code points; nonsense is left out."""
+        quoted = _span(params.get("start"), params.get("end"), 0, length)
+        answer = _span(params.get("a"), params.get("b"), *quoted) if quoted else None
+        rev = params.get("rev", "")
+        return cls(
+            start=quoted[0] if quoted else None,
+            end=quoted[1] if quoted else None,
+            answer_start=answer[0] if answer else None,
+            answer_end=answer[1] if answer else None,
+            rev=rev if re.fullmatch(r"[0-9a-f]{4,64}", rev) else None,
+            field=_FIELDS.get(params.get("field", "")),
+        )
+
+    @property
+    def params(self) -> list[tuple[str, str]]:
+        """The query parameters that name the place."""
+        named = {"start": self.start, "end": self.end, "a": self.answer_start, "b": self.answer_end}
+        named |= {"rev": self.rev, "field": self.field}
+        return [(name, str(value)) for name, value in named.items() if value is not None]
+
+    @property
+    def marks_something(self) -> bool:
+        """Whether there is anything to highlight."""
+        return self.start is not None or self.field is not None
+
+
+def article_url(article_id: str, place: Place | None = None, asked: Asked | None = None) -> str:
+    """Address an article's own page, at a place, with the way back to the question.
+
+    Every id makes the round trip: it is percent-encoded as one path segment, or, where a browser
+    would resolve or refuse such a segment (``.``, ``..``, control characters), sent as a parameter.
+    """
+    params = [*(place.params if place else []), *(asked.params if asked else [])]
+    if article_id in {".", ".."} or re.search(r"[\x00-\x1f\x7f]", article_id):
+        path, params = "/article/", [("id", article_id), *params]
+    else:
+        path = f"/article/{quote(article_id, safe='')}"
+    query = f"?{urlencode(params)}" if params else ""
+    return f"{path}{query}{'#quote' if place and place.marks_something else ''}"
+
+
+def web_url(url: str | None) -> str | None:
+    """Return ``url`` if it is a well-formed http(s) address, fit to be a link; otherwise ``None``."""
+    if not url or not url.isprintable() or re.search(r"\s", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return None
+    return url if usable else None
+
+
+def original_url(citation: Citation) -> str | None:
+    """Address the quote on the page the article came from, by a text fragment (``#:~:text=``).
+
+    See https://wicg.github.io/scroll-to-text-fragment/#syntax.
+    """
+    url = web_url(citation.url)
+    if url is None or citation.kind == "metadata":
+        return url
+    directive = text_directive(citation.quote)
+    return f"{url}{'' if '#' in url else '#'}:~:text={directive}" if directive else url
+
+
+def text_directive(text: str) -> str:
+    """Write ``start`` or, for a long or many-lined quote, ``start,end`` of a text fragment."""
+    words = re.findall(r"\S+", text)
+    if len(text) <= _LONG_QUOTE and "\n" not in text.strip():
+        return _encoded(" ".join(words))
+    if len(words) > 2 * _EDGE_WORDS:
+        first, last = " ".join(words[:_EDGE_WORDS]), " ".join(words[-_EDGE_WORDS:])
+    else:  # a script without spaces: cut where punctuation ends a clause
+        clauses = [clause for clause in re.findall(r"[^，。；：！？、\s]+[，。；：！？、]?", text) if clause]
+        if len(clauses) < 2:
+            return _encoded(" ".join(words))
+        first, last = clauses[0], clauses[-1]
+    return f"{_encoded(first)},{_encoded(last)}"
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="").replace("-", "%2D")
+
+
+def _span(first: str | None, last: str | None, low: int, high: int) -> tuple[int, int] | None:
+    """Two offsets as text, if they are ``low <= first < last <= high``."""
+    if not all(re.fullmatch(r"[0-9]{1,12}", text or "") for text in (first, last)):
+        return None
+    start, end = int(first or 0), int(last or 0)
+    return (start, end) if low <= start < end <= high else None

@@ -1,0 +1,71 @@
+"""Question (and history, and filters) → query: cleaned, cut to length, standing alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from qa.errors import QuestionError
+from qa.keyword import terms
+from qa.settings import Settings
+from qa.types import Filters, Query, Turn
+
+_SURROGATE_OR_CONTROL = re.compile(r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_POINTS_BACK = re.compile(
+    r"\b(?:he|she|they|him|her|them|his|hers|their|theirs|it|its|this|that|these|those|there|then|the (?:same|other|latter"
+    r"|former|event|meeting|visit|two|second|first|third|last)|one|ones|another|else)\b"
+    r"|[他她它这那]|^(?:and|or|but|so|also|what about|how about|why|when|where|who)\b[^a-z]*$",
+    re.I,
+)
+_OPENS_AS_FOLLOW_UP = re.compile(r"^(?:and|or|but|so|also|then|ok|okay|what about|how about|what else|who else|那|还有)\b", re.I)
+FEW_TERMS = 3
+"""A question with no more content words than this leans on the conversation before it."""
+
+
+def understand(
+    question: str, history: Sequence[Turn], filters: Filters | None, settings: Settings
+) -> tuple[Query, tuple[str, ...]]:
+    """Make a query of a question, and tell in notices what was changed about it.
+
+    A question that leans on the conversation is searched with the last question before it.
+
+    Raises:
+        QuestionError: Nothing is left to search for.
+    """
+    text, notices = _clean(question, settings.max_question)
+    if not text:
+        raise QuestionError("The question is empty. Ask in a word or a sentence what you want to find.")
+    asked = [cleaned for turn in history if turn.role == "user" and (cleaned := _clean(turn.content, 500)[0])]
+    standalone = f"{_subject(asked)} {text}" if asked and leans_on_history(text) else text
+    return Query(text=standalone, question=text, filters=filters or Filters()), notices
+
+
+def leans_on_history(question: str) -> bool:
+    """Whether a question points back to the conversation instead of naming its subject."""
+    names = re.findall(r"(?<!^)\b[A-Z][\w'’-]+", question)
+    if _OPENS_AS_FOLLOW_UP.search(question):
+        return True
+    if _POINTS_BACK.search(question):
+        return len(names) < 2
+    return len(terms(question)) <= FEW_TERMS and not names
+
+
+def _subject(asked: Sequence[str]) -> str:
+    """The last question that stands alone, and those after it: what the conversation is about."""
+    start = len(asked) - 1
+    while start > 0 and leans_on_history(asked[start]) and len(asked) - start < 3:
+        start -= 1
+    return " ".join(asked[start:])
+
+
+def _clean(text: str, limit: int) -> tuple[str, tuple[str, ...]]:
+    notices = []
+    cleaned = _SURROGATE_OR_CONTROL.sub(" ", text[: 4 * limit])
+    if _SURROGATE_OR_CONTROL.search(text[: 4 * limit]):
+        notices.append("Control characters were removed from the question.")
+    cleaned = " ".join(unicodedata.normalize("NFC", cleaned).split())
+    if len(text) > limit and (len(cleaned) > limit or len(text) > 4 * limit):
+        notices.append(f"The question has {len(text):,} characters; only its first {limit:,} were used.")
+        cleaned = cleaned[:limit].strip()
+    return cleaned if re.search(r"\w", cleaned) else "", tuple(notices)
