@@ -1,0 +1,61 @@
+"""The short answer inside a sentence, by the kind of answer a question asks for."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+
+class AnswerKind(Enum):
+    """What a question asks for."""
+
+    PERSON = "person"
+    DATE = "date"
+    NUMBER = "number"
+    LIST = "list"
+    OTHER = "other"
+
+
+_MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
+_DATE = re.compile(
+    rf"\b(?:\d{{1,2}}\s+{_MONTH}\.?(?:\s+\d{{4}})?|{_MONTH}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+\d{{4}})?"
+    rf"|{_MONTH}\.?\s+\d{{4}}|\d{{4}}-\d\d?-\d\d?|(?:1[5-9]|20)\d\d)\b|\d{{4}}年(?:\d{{1,2}}月)?(?:\d{{1,2}}日)?"
+)
+_NUMBER_WORDS = (
+    "one two three four five six seven eight nine ten eleven twelve dozen hundred thousand million billion".split()
+)
+_NUMBER = re.compile(rf"\b(?:\d[\d,.]*\d|\d|{'|'.join(_NUMBER_WORDS)})\b(?:\s*(?:%|percent|million|billion))?", re.I)
+_NAME = re.compile(r"\b[A-Z][\w’'-]+(?:\s+[A-Z][\w’'-]+){1,2}\b")
+_TITLE_WORDS = frozenset(
+    "secretary party leadership group director deputy procurator general president vice member court county city"
+    " district people procuratorate committee congress department province municipal office editor note january"
+    " february march april may june july august september october november december monday tuesday wednesday thursday"
+    " friday saturday sunday the first second third leading executive bureau standing".split()
+)
+_ASKS = (
+    (AnswerKind.LIST, re.compile(r"\b(?:list|what (?:are|were) the|which \w+s (?:are|were)|name the|what \w+ (?:requirements|points|measures|steps|things))\b|哪些|哪几", re.I)),
+    (AnswerKind.NUMBER, re.compile(r"\bhow (?:many|much|old|long|far|large|big)\b|\bwhat (?:number|percentage|share)\b|多少|几个", re.I)),
+    (AnswerKind.DATE, re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|month|year|time)\b|\bwhat's the date\b|何时|什么时候|哪[天年月]", re.I)),
+    (AnswerKind.PERSON, re.compile(r"\bwho(?:m|se)?\b|\bname of the\b|谁", re.I)),
+)  # fmt: skip
+
+
+def asked_for(question: str) -> AnswerKind:
+    """Tell what kind of answer a question asks for."""
+    return next((kind for kind, pattern in _ASKS if pattern.search(question)), AnswerKind.OTHER)
+
+
+def find_answer(kind: AnswerKind, sentence: str, question: str) -> tuple[int, int] | None:
+    """Return where in a sentence an answer of that kind stands which the question does not already hold."""
+    pattern = {AnswerKind.DATE: _DATE, AnswerKind.NUMBER: _NUMBER, AnswerKind.PERSON: _NAME}.get(kind)
+    if pattern is None:
+        return None
+    known = question.casefold()
+    for match in pattern.finditer(sentence):
+        words = match[0].casefold().split()
+        if match[0].casefold() in known:
+            continue
+        if kind is AnswerKind.PERSON and any(w.removesuffix("'s").removesuffix("’s") in _TITLE_WORDS for w in words):
+            continue
+        return match.span()
+    return None
