@@ -1,0 +1,263 @@
+"""The ``qa`` command.
+
+Exit codes: 0 answered or done, 3 the archive does not say, 2 nothing could be done, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+from pydantic import ValidationError
+
+from embeddings import EmbeddingError
+from qa.api import default_archive
+from qa.archive import DATABASE, Archive
+from qa.errors import FilterError, QAError
+from qa.settings import Settings
+from qa.types import Answer, Citation, Filters, IngestReport
+
+P = ParamSpec("P")
+ABSTAINED, FAILED, INTERRUPTED = 3, 2, 130
+SHOWN_SKIPS = 20
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    logging.basicConfig(format="qa: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(args=args, prog_name="qa", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = FAILED
+    except click.ClickException as error:
+        click.echo(f"qa: {_plain(error.format_message())} (qa --help shows the commands)", err=True)
+        code = FAILED
+    except (QAError, EmbeddingError) as error:
+        click.echo(f"qa: {_plain(str(error))}", err=True)
+        code = FAILED
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("qa: stopped. Articles indexed so far are kept; run the same command to go on.", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        code = 0
+    sys.exit(code)
+
+
+def _archive_option(function: Callable[P, int]) -> Callable[P, int]:
+    return click.option(
+        "--archive", "folder", type=click.Path(path_type=Path), metavar="DIR",
+        help="The archive's folder. Default: $QA_ARCHIVE, else one of the seed articles.",
+    )(function)  # fmt: skip
+
+
+def _filter_options(function: Callable[..., int]) -> Callable[..., int]:
+    @click.option("--after", metavar="DATE", help="Only articles published on this day or later: 2023, 2023-09, 2023-09-11.")
+    @click.option("--before", metavar="DATE", help="Only articles published on this day or earlier.")
+    @click.option("--source", "sources", multiple=True, metavar="NAME", help="Only articles of this source (repeatable).")
+    @wraps(function)
+    def with_filters(*args: Any, after: str | None, before: str | None, sources: tuple[str, ...], **kwargs: Any) -> int:
+        try:
+            filters = Filters(after=after, before=before, sources=sources)  # type: ignore[arg-type]
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = f"--{first['loc'][0]}: " if first["loc"] else ""
+            detail = "use a date like 2023, 2023-09 or 2023-09-11" if name else first["msg"].removeprefix("Value error, ")
+            raise FilterError(f"{name}{detail}.") from None
+        return function(*args, filters=filters, **kwargs)
+
+    return with_filters
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="archive-qa", prog_name="qa")
+def cli() -> None:
+    """Ask an archive of articles; get verbatim quotes with exact citations."""
+
+
+@cli.command()
+@click.argument("question")
+@_archive_option
+@_filter_options
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+def ask(question: str, folder: Path | None, filters: Filters, as_json: bool) -> int:
+    """Answer QUESTION by quotes, or say that the archive does not."""
+    with _opened(folder) as archive:
+        answer = archive.ask(question, filters=filters)
+    for notice in answer.notices:
+        click.echo(f"qa: {notice}", err=True)
+    click.echo(_json(answer.model_dump(mode="json")) if as_json else render(answer))
+    return ABSTAINED if answer.abstained else 0
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--archive", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The archive's folder; made if it does not exist.")
+@click.option("--model", metavar="NAME", help="Embedding model of a new archive: a folder or a Hub name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def index(paths: tuple[Path, ...], folder: Path, model: str | None, as_json: bool) -> int:
+    """Add files and folders of articles to an archive; what it holds already is updated or left alone."""
+    settings = Settings.from_environ()
+    new = not (folder / DATABASE).exists()
+    if model and not new:
+        settings = settings.model_copy(update={"model": model})
+    archive = Archive.create(folder, model, settings=settings) if new else Archive.open(folder, settings=settings)
+    with archive:
+        report = archive.add(paths)
+        size = len(archive)
+    _show_skipped(report)
+    if as_json:
+        click.echo(_json(report.model_dump(mode="json")))
+    else:
+        click.echo(
+            f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
+            f"{len(report.skipped):,} skipped. {folder} holds {size:,} article{'' if size == 1 else 's'}."
+        )
+    return 0
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@_archive_option
+def remove(ids: tuple[str, ...], folder: Path | None) -> int:
+    """Remove articles by id."""
+    with _opened(folder) as archive:
+        held = {article.id for article in archive}
+        for missing in [i for i in ids if i not in held]:
+            click.echo(f"qa: no article {_plain(missing)!r}", err=True)
+        removed = archive.remove(ids)
+    click.echo(f"{removed:,} removed.")
+    return 0 if removed else FAILED
+
+
+@cli.command()
+@_archive_option
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+def info(folder: Path | None, as_json: bool) -> int:
+    """Show what an archive holds."""
+    with _opened(folder) as archive:
+        facts = archive.describe()
+    if as_json:
+        click.echo(_json(facts))
+    else:
+        width = max(map(len, facts))
+        for name, value in facts.items():
+            click.echo(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {_plain(value)}")
+    return 0
+
+
+@cli.command()
+@_archive_option
+@click.option("--host", help="Address to serve on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on; 0 takes a free one.  [default: 7860]")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
+def serve(folder: Path | None, host: str | None, port: int | None, open_browser: bool) -> int:
+    """Serve the web page."""
+    import app
+
+    settings = Settings.from_environ()
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+    with _opened(folder) as archive:
+        app.serve(archive, settings, open_browser=open_browser)
+    return 0
+
+
+def _opened(folder: Path | None) -> AbstractContextManager[Archive]:
+    """Open the archive named; the default one is shared, hence not closed."""
+    return nullcontext(default_archive()) if folder is None else Archive.open(folder)
+
+
+def render(answer: Answer, width: int | None = None) -> str:
+    """Lay an answer out for a terminal; styles are left to :func:`click.echo`, which drops them in a pipe."""
+    width = width or min(shutil.get_terminal_size((88, 24)).columns, 100)
+    if answer.abstained:
+        lines = [*_wrapped(_plain(answer.text), width)]
+        if answer.closest:
+            lines += ["", click.style("Closest match (not an answer):", bold=True)]
+            lines += _quote(answer.closest, width)
+            lines += _source(answer.closest, width)
+        return "\n".join(lines)
+    lines = []
+    if answer.citations[0].kind == "metadata":
+        lines += _wrapped(_plain(answer.text), width)
+    else:
+        for citation in answer.citations:
+            lines += [*_quote(citation, width), ""]
+        lines.pop()
+    lines += ["", click.style("Sources", bold=True)]
+    for citation in answer.citations:
+        lines += _source(citation, width)
+    return "\n".join(lines)
+
+
+def _quote(citation: Citation, width: int) -> list[str]:
+    text = f"“{_plain(citation.quote)}” [{citation.n}]"
+    short = _plain(citation.answer or "")
+    lines = _wrapped(text, width)
+    if short and citation.answer_start is not None:
+        before = len(" ".join(_plain(citation.quote[: citation.answer_start - citation.start]).split()))
+        lines = _marked(lines, before + 1, short)
+    return lines
+
+
+def _marked(lines: list[str], near: int, short: str) -> list[str]:
+    """Make the short answer bold, on the occurrence nearest to where it stands; one may run over a line end."""
+    text = "\n".join(lines)
+    pattern = r"\s+".join(map(re.escape, short.split()))
+    found = min(re.finditer(pattern, text), key=lambda m: abs(m.start() - near), default=None)
+    if found is None:
+        return lines
+    parts = [click.style(part, bold=True, underline=True) for part in found[0].split("\n")]
+    return (text[: found.start()] + "\n".join(parts) + text[found.end() :]).split("\n")
+
+
+def _source(citation: Citation, width: int) -> list[str]:
+    facts = [citation.title or citation.article_id, citation.source, str(citation.published or "undated")]
+    lines = _wrapped(_plain(f"[{citation.n}] {' · '.join(f for f in facts if f)}"), width, indent="    ")
+    lines.append(f"    {_plain(citation.url or citation.article_id)} ({citation.start}–{citation.end})")
+    return lines
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    return [
+        line
+        for paragraph in text.split("\n")
+        if paragraph.strip()
+        for line in textwrap.wrap(paragraph, width, subsequent_indent=indent, break_on_hyphens=False)
+    ]
+
+
+def _show_skipped(report: IngestReport) -> None:
+    for where, why in report.skipped[:SHOWN_SKIPS]:
+        click.echo(f"qa: skipped {_plain(where)}: {_plain(why)}", err=True)
+    if (more := len(report.skipped) - SHOWN_SKIPS) > 0:
+        click.echo(f"qa: and {more:,} more were skipped; --json lists them all", err=True)
+
+
+def _plain(text: str) -> str:
+    """Keep an article from steering the terminal: control and direction characters are dropped."""
+    return _CONTROL.sub("", text)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+if __name__ == "__main__":
+    main()
