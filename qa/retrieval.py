@@ -74,7 +74,7 @@ def search(
 
     Exactly ``min(k, articles the filters leave)`` hits: the searches go deeper until that many are found.
     """
-    wanted = min(k, transaction.coverage(query.filters).articles)
+    wanted = max(0, min(k, transaction.coverage(query.filters).articles))
     passages = transaction.passage_count()
     depth = max(DEPTH, 4 * wanted)
     while True:

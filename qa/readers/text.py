@@ -123,17 +123,18 @@ def _byline(line: str) -> dict[str, str] | None:
         return None
     ends = [mark.start() for mark in marks[1:]] + [len(line)]
     return {
-        str(mark.lastgroup): line[mark.end() : end].strip(" |\t")
+        str(mark.lastgroup): line[mark.end() : end].strip(" |\t[【(（")
         for mark, end in zip(marks, ends, strict=True)
         if mark.lastgroup != "other"
     }
 
 
 def _is_title(line: str, rest: list[str]) -> bool:
-    followed = any(other.strip() for other in rest)
-    return followed and len(line) <= 2 * TITLE_LENGTH and not _opens_next_paragraph(line, rest) and (
-        len(line) <= TITLE_LENGTH or len(split(line)) == 1 and not line.endswith((".", "。"))
-    )
+    """Whether a line stands alone, above a blank line or a byline, and is no sentence of the text."""
+    if not any(other.strip() for other in rest) or line.endswith((".", "。")) or _opens_next_paragraph(line, rest):
+        return False
+    alone = not rest[0].strip() or _byline(rest[0].strip()) is not None or _DATED_BYLINE.fullmatch(rest[0].strip())
+    return bool(alone) and (len(line) <= TITLE_LENGTH or len(line) <= 2 * TITLE_LENGTH and len(split(line)) == 1)
 
 
 def _opens_next_paragraph(line: str, rest: list[str]) -> bool:

@@ -1,0 +1,51 @@
+"""Shared fixtures: the seed articles, and archives made with the tiny encoder (no model, milliseconds)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import qa
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> qa.Settings:
+    return qa.Settings(
+        model="tiny",
+        data_dir=tmp_path_factory.mktemp("data"),
+        cache_dir=tmp_path_factory.mktemp("cache"),
+    )
+
+
+@pytest.fixture(scope="session")
+def seed_articles() -> dict[str, qa.Article]:
+    from qa.readers import read_paths
+
+    return {found.article.id[:3]: found.article for found in read_paths([SEEDS])}
+
+
+@pytest.fixture
+def archive(tmp_path: Path, settings: qa.Settings) -> Iterator[qa.Archive]:
+    """An empty archive."""
+    with qa.Archive.create(tmp_path / "archive", settings=settings) as made:
+        yield made
+
+
+@pytest.fixture
+def seed_archive(archive: qa.Archive) -> qa.Archive:
+    archive.add(SEEDS)
+    return archive
+
+
+@pytest.fixture
+def article() -> Callable[..., qa.Article]:
+    """Make an article with little typing."""
+
+    def make(id: str, text: str = "", **fields: object) -> qa.Article:
+        return qa.Article(id=id, text=text or f"The {id} met the mayor in the town hall.", **fields)
+
+    return make
