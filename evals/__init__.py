@@ -1,0 +1,1 @@
+"""Questions with gold answers, the metrics over them, and the gate: ``python -m evals``."""

@@ -1,0 +1,71 @@
+"""Archives built for an evaluation: the seeds' at each run, a folder's whenever what builds it changes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+
+import qa
+from embeddings import load_encoder
+from evals.dataset import Dataset, DatasetError
+from qa.settings import Settings
+
+BUILT_BY = ("chunking.py", "sentences.py", "store.py", "snapshot.py", "keyword.py", "readers/*.py")
+"""The modules of ``qa`` that decide what is stored: when one changes, archives are built again."""
+
+
+@contextmanager
+def archive_of(dataset: Dataset, model: str | None, settings: Settings) -> Iterator[qa.Archive]:
+    """Open the archive of a dataset's corpus, built first where need be.
+
+    Raises:
+        DatasetError: The questions name articles that the corpus lacks.
+    """
+    with tempfile.TemporaryDirectory(prefix="evals-") as scratch:
+        fresh = Path(scratch) / "archive"
+        if dataset.corpus.is_dir():
+            archive = _build(fresh, dataset, model, settings)
+        else:
+            kept = settings.cache_dir / "evals" / f"{dataset.name}-{_state(dataset, model, settings)}"
+            if not kept.exists():
+                _build(fresh, dataset, model, settings).close()
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileExistsError, OSError):  # another run may have put it there meanwhile
+                    shutil.copytree(fresh, kept)
+            archive = qa.Archive.open(kept, settings=settings)
+        with archive:
+            _check(dataset, archive)
+            yield archive
+
+
+def _build(path: Path, dataset: Dataset, model: str | None, settings: Settings) -> qa.Archive:
+    click.echo(f"indexing {dataset.corpus} ...", err=True)
+    archive = qa.Archive.create(path, model, settings=settings)
+    report = archive.add([dataset.corpus])
+    for where, why in report.skipped:
+        click.echo(f"skipped {where}: {why}", err=True)
+    return archive
+
+
+def _check(dataset: Dataset, archive: qa.Archive) -> None:
+    present = {article.id for article in archive}
+    for question in dataset.questions:
+        named = {e.doc_id for e in question.evidence} | dataset.qrels.get(question.id, frozenset())
+        if missing := sorted(named - present):
+            raise DatasetError(f"question {question.id!r} names {missing[0]!r}, an article the corpus lacks")
+
+
+def _state(dataset: Dataset, model: str | None, settings: Settings) -> str:
+    """Return a digest of all that decides what the archive holds."""
+    digest = hashlib.sha256()
+    home = Path(qa.__file__).parent
+    for path in [dataset.corpus, *(p for pattern in BUILT_BY for p in sorted(home.glob(pattern)))]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(load_encoder(model or settings.model, settings.cache_dir).fingerprint.encode())
+    return digest.hexdigest()[:16]
