@@ -85,7 +85,9 @@ def main(
 def run(dataset: Dataset, part: Part = "all", model: str | None = None) -> Report:
     """Build or open the dataset's archive, ask every question, and sum up."""
     settings = Settings.from_environ()
-    with archive_of(dataset, model, settings) as archive:
+    if model:
+        settings = settings.model_copy(update={"model": model})
+    with archive_of(dataset, settings) as archive:
         outcomes = list(_watched(examine(archive, dataset, part), len(dataset.questions)))
         about = archive.describe()
     return Report.of(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -21,32 +20,36 @@ BUILT_BY = ("chunking.py", "sentences.py", "store.py", "snapshot.py", "keyword.p
 
 
 @contextmanager
-def archive_of(dataset: Dataset, model: str | None, settings: Settings) -> Iterator[qa.Archive]:
+def archive_of(dataset: Dataset, settings: Settings) -> Iterator[qa.Archive]:
     """Open the archive of a dataset's corpus, built first where need be.
 
     Raises:
         DatasetError: The questions name articles that the corpus lacks.
     """
-    with tempfile.TemporaryDirectory(prefix="evals-") as scratch:
-        fresh = Path(scratch) / "archive"
-        if dataset.corpus.is_dir():
-            archive = _build(fresh, dataset, model, settings)
-        else:
-            kept = settings.cache_dir / "evals" / f"{dataset.name}-{_state(dataset, model, settings)}"
-            if not kept.exists():
-                _build(fresh, dataset, model, settings).close()
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                with suppress(FileExistsError, OSError):  # another run may have put it there meanwhile
-                    shutil.copytree(fresh, kept)
-            archive = qa.Archive.open(kept, settings=settings)
-        with archive:
+    if dataset.corpus.is_dir():
+        with (
+            tempfile.TemporaryDirectory(prefix="evals-") as scratch,
+            _build(Path(scratch) / "archive", dataset, settings) as archive,
+        ):
             _check(dataset, archive)
             yield archive
+        return
+    kept = settings.cache_dir / "evals" / f"{dataset.name}-{_state(dataset, settings)}"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="building-", dir=kept.parent) as scratch:
+            fresh = Path(scratch) / "archive"
+            _build(fresh, dataset, settings).close()
+            if not kept.exists():  # another run may have put it there meanwhile
+                fresh.rename(kept)
+    with qa.Archive.open(kept, settings=settings) as archive:
+        _check(dataset, archive)
+        yield archive
 
 
-def _build(path: Path, dataset: Dataset, model: str | None, settings: Settings) -> qa.Archive:
+def _build(path: Path, dataset: Dataset, settings: Settings) -> qa.Archive:
     click.echo(f"indexing {dataset.corpus} ...", err=True)
-    archive = qa.Archive.create(path, model, settings=settings)
+    archive = qa.Archive.create(path, settings=settings)
     report = archive.add([dataset.corpus])
     for where, why in report.skipped:
         click.echo(f"skipped {where}: {why}", err=True)
@@ -61,11 +64,11 @@ def _check(dataset: Dataset, archive: qa.Archive) -> None:
             raise DatasetError(f"question {question.id!r} names {missing[0]!r}, an article the corpus lacks")
 
 
-def _state(dataset: Dataset, model: str | None, settings: Settings) -> str:
+def _state(dataset: Dataset, settings: Settings) -> str:
     """Return a digest of all that decides what the archive holds."""
     digest = hashlib.sha256()
     home = Path(qa.__file__).parent
     for path in [dataset.corpus, *(p for pattern in BUILT_BY for p in sorted(home.glob(pattern)))]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    digest.update(load_encoder(model or settings.model, settings.cache_dir).fingerprint.encode())
+    digest.update(load_encoder(settings.model, settings.cache_dir).fingerprint.encode())
     return digest.hexdigest()[:16]

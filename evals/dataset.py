@@ -91,7 +91,7 @@ class Dataset(_Line):
             raise DatasetError(f"{corpus}: not there; {what}")
         questions = _read_questions(folder / "queries.jsonl")
         qrels = _read_qrels(folder / "qrels.tsv", {q.id for q in questions})
-        return cls(name=folder.name, corpus=corpus, questions=questions, qrels=qrels)
+        return cls(name=folder.resolve().name, corpus=corpus, questions=questions, qrels=qrels)
 
     def limited(self, count: int | None) -> Self:
         """Return the dataset with at most ``count`` questions, spread evenly over the file."""

@@ -104,17 +104,19 @@ def _mean_row(
 
 def _abstention_rows(outcomes: Sequence[Outcome]) -> Iterator[Row]:
     answerable, unanswerable = _asked(outcomes)
-    if not (answerable and unanswerable):
-        return
     refused = [o for o in (*answerable, *unanswerable) if o.abstained]
-    if refused:
+    if refused and answerable and unanswerable:
         yield _row("abstention", "precision", np.mean, [float(not o.answerable) for o in refused])
     kinds = _by_type(unanswerable)
-    yield _row("abstention", "recall", np.mean, _refusals(unanswerable))
+    if unanswerable:
+        yield _row("abstention", "recall", np.mean, _refusals(unanswerable))
     if len(kinds) > 1:
         for kind, chosen in kinds.items():
             yield _row("abstention", "refused", np.mean, _refusals(chosen), subset=kind)
-    yield _row("abstention", "needless refusals", np.mean, _refusals(answerable), lower_is_better=True)
+    if answerable:
+        yield _row("abstention", "needless refusals", np.mean, _refusals(answerable), lower_is_better=True)
+    if not (answerable and unanswerable):
+        return
     yield _against(answerable, unanswerable, "AUROC", metrics.auroc, None)
     if len(kinds) > 1:
         for kind, chosen in kinds.items():

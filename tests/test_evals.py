@@ -337,7 +337,7 @@ def test_questions_about_articles_that_are_not_there_are_refused(
     folder(qrels_tsv="who led\telsewhere\t1\n")
     with (
         pytest.raises(DatasetError, match="'who led' names 'elsewhere'"),
-        archive_of(Dataset.load(tmp_path), "tiny", settings),
+        archive_of(Dataset.load(tmp_path), settings),
     ):
         pass
 
@@ -349,7 +349,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> qa.Settings:
-    return qa.Settings(cache_dir=tmp_path / "cache", data_dir=tmp_path / "data")
+    return qa.Settings(model="tiny", cache_dir=tmp_path / "cache", data_dir=tmp_path / "data")
 
 
 @pytest.fixture
