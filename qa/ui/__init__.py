@@ -3,4 +3,4 @@
 from pathlib import Path
 
 ASSETS = Path(__file__).parent / "assets"
-"""The folder of stylesheets that the page and the article pages link to."""
+"""The folder of stylesheets that the page and the article pages link to, and of the page's scripts."""

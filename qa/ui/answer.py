@@ -11,20 +11,20 @@ from qa.ui.html import coverage_text, day, day_html, escape, isolate
 from qa.ui.links import Asked, Place, article_url, original_url
 
 _SHOWN = 700
-_FIELD_NAMES = {"published": "Published", "date": "Published", "author": "Author", "source": "Source"}
 
 
 def answer_html(answer: Answer, asked: Asked, articles: Mapping[str, Article]) -> str:
     """Render an answer; ``articles`` holds, by id, those that ``answer.hits`` come from."""
     if answer.abstained:
+        searched = "With these filters it covers" if asked.filters.active else "The archive covers"
         said = (
-            f'<p class="verdict">{escape(answer.text or "The archive does not say.")}</p>'
+            '<p class="verdict">The archive does not say.</p>'
             + (f'<p class="reason">{escape(answer.reason)}</p>' if answer.reason else "")
-            + f'<p class="covers">The archive covers {escape(coverage_text(answer.coverage))}.</p>'
+            + f'<p class="covers">{searched} {escape(coverage_text(answer.coverage))}.</p>'
         )
         cards = _closest(answer.closest, asked) if answer.closest else ""
     else:
-        said = f'<div class="said">{_said(answer, asked)}</div>'
+        said = f'<div class="said"><p>{_said(answer, asked)}</p></div>'
         cards = '<h2>Sources</h2>\n<ol class="cards">' + "".join(
             f'<li class="card" id="source-{citation.n}">{_card(citation, asked)}</li>'
             for citation in answer.citations
@@ -45,14 +45,18 @@ def examples_html(questions: Iterable[str]) -> str:
         f'<button type="button" class="chip" data-question="{escape(question)}">{isolate(question)}</button>'
         for question in questions
     )
-    return f'<div class="chips" role="group" aria-label="Example questions">{chips}</div>' if chips else ""
+    return (
+        f'<p class="try">Try asking</p><div class="chips" role="group" aria-label="Examples">{chips}</div>'
+        if chips
+        else ""
+    )
 
 
 def heading_html(coverage: Coverage | None = None) -> str:
     """Render the page's heading, with what the archive covers once that is known."""
     covers = escape(coverage_text(coverage)) if coverage else "&nbsp;"
     return (
-        "<h1>Ask the archive</h1>"
+        '<h1><a href="/">Ask the archive</a></h1>'
         '<p class="lead">Answers are quotes from the articles, each with its source, or an honest '
         f'“the archive does not say”.</p><p class="covers">{covers}</p>'
     )
@@ -78,7 +82,8 @@ def _said(answer: Answer, asked: Asked) -> str:
         found = re.compile(words).search(answer.text, cursor)
         if not found:
             continue
-        out.append(_linked(answer.text[cursor : found.start()], answer.citations, asked))
+        between = re.split(r"(?<=\])\s+", answer.text[cursor : found.start()])
+        out.append("</p><p>".join(_linked(text, answer.citations, asked) for text in between))
         out.append(f'<q class="quoted">{_marked(citation, "strong")}</q>')
         cursor = found.end()
     out.append(_linked(answer.text[cursor:], answer.citations, asked))
@@ -93,7 +98,9 @@ def _linked(text: str, citations: Iterable[Citation], asked: Asked) -> str:
         if citation:
             url = escape(article_url(citation.article_id, Place.of(citation), asked))
             about = escape(f"Source {citation.n}: {_title(citation.title)}")
-            out.append(f'<a class="cite" href="{url}" title="{about}" aria-label="{about}">[{citation.n}]</a>')
+            out.append(
+                f'<a class="cite" href="{url}" title="{about}" aria-label="{about}">[{citation.n}]</a>'
+            )
         else:
             out.append(escape(piece))
     return "".join(out)
@@ -141,13 +148,14 @@ def _card(citation: Citation, asked: Asked, *, numbered: bool = True) -> str:
 
 
 def _field(citation: Citation) -> str:
-    value = {
-        "Published": day(citation.published) if citation.published else "undated",
-        "Author": citation.author or "not named",
-        "Source": citation.source or "not named",
+    values = {
+        "published": day(citation.published) if citation.published else "undated",
+        "author": citation.author or "not named",
+        "source": citation.source or "not named",
+        "section": citation.section or "not named",
     }
-    name = _FIELD_NAMES.get(citation.field or "", "")
-    return f"{name}: <mark>{isolate(value[name])}</mark>" if name else ""
+    name = citation.field
+    return f"{name.capitalize()}: <mark>{isolate(values[name])}</mark>" if name in values else ""
 
 
 def _closest(citation: Citation, asked: Asked) -> str:

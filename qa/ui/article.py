@@ -29,7 +29,7 @@ def article_page(article: Article, place: Place, asked: Asked) -> str:
     url = web_url(article.url)
     original = (
         f'<p><a href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">'
-        "The original page <span aria-hidden=\"true\">↗</span></a></p>"
+        'The original page <span aria-hidden="true">↗</span></a></p>'
         if url
         else ""
     )
@@ -78,9 +78,8 @@ def text_html(text: str, place: Place) -> str:
             else escape(text[a:b])
             for a, b in pairwise(edges)
         )
-        out.append(
-            f'<p>{escape(text[low:start])}<mark class="quote"{anchor}>{marked}</mark>{escape(text[end:high])}</p>'
-        )
+        quote = f'<mark class="quote"{anchor}>{marked}</mark>'
+        out.append(f"<p>{escape(text[low:start])}{quote}{escape(text[end:high])}</p>")
         anchor = ""
     return "\n".join(out)
 

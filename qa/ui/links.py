@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import ValidationError
@@ -13,7 +13,8 @@ from qa.errors import FilterError
 from qa.types import Article, Citation, Filters, Frozen, Passage, Text
 
 REV_LENGTH = 12
-_FIELDS = {"published": "published", "date": "published", "source": "source", "author": "author"}
+_FIELDS = {"published", "author", "source", "section"}
+_LONGEST_QUESTION = 2000
 _LONG_QUOTE = 120
 _EDGE_WORDS = 5
 
@@ -25,7 +26,9 @@ class Asked(Frozen):
     filters: Filters = Filters()
 
     @classmethod
-    def read(cls, question: str, after: str | None, before: str | None, sources: Iterable[str] | None) -> Self:
+    def read(
+        cls, question: str, after: str | None, before: str | None, sources: Iterable[str] | None
+    ) -> Self:
         """Read what a person typed.
 
         Raises:
@@ -46,10 +49,19 @@ class Asked(Frozen):
             ) from None
         return cls(question=question.strip(), filters=filters)
 
+    @classmethod
+    def restore(cls, params: Any) -> Self:
+        """Read what an address carries (Starlette's ``QueryParams``); senseless filters are left out."""
+        question, sources = params.get("q", ""), params.getlist("source")
+        try:
+            return cls.read(question, params.get("after"), params.get("before"), sources)
+        except FilterError:
+            return cls.read(question, None, None, sources)
+
     @property
     def params(self) -> list[tuple[str, str]]:
-        """The query parameters that restore the question."""
-        if not self.question:
+        """The query parameters that restore the question; none where it is too long for an address."""
+        if not 0 < len(self.question) <= _LONGEST_QUESTION:
             return []
         period = [("after", self.filters.after), ("before", self.filters.before)]
         return [
@@ -61,7 +73,7 @@ class Asked(Frozen):
     @property
     def url(self) -> str:
         """The page's address with this question, or the bare page without one."""
-        return f"/?{urlencode(self.params)}" if self.question else "/"
+        return f"/?{urlencode(self.params)}" if self.params else "/"
 
 
 class Place(Frozen):
@@ -79,11 +91,9 @@ class Place(Frozen):
         """The place a citation points at."""
         rev = citation.text_sha256[:REV_LENGTH]
         if citation.kind == "metadata":
-            return cls(rev=rev, field=_FIELDS.get(citation.field or ""))
+            return cls(rev=rev, field=citation.field)
         span = citation.answer_start, citation.answer_end
-        return cls(
-            start=citation.start, end=citation.end, answer_start=span[0], answer_end=span[1], rev=rev
-        )
+        return cls(start=citation.start, end=citation.end, answer_start=span[0], answer_end=span[1], rev=rev)
 
     @classmethod
     def of_passage(cls, passage: Passage, article: Article) -> Self:
@@ -102,15 +112,15 @@ class Place(Frozen):
             answer_start=answer[0] if answer else None,
             answer_end=answer[1] if answer else None,
             rev=rev if re.fullmatch(r"[0-9a-f]{4,64}", rev) else None,
-            field=_FIELDS.get(params.get("field", "")),
+            field=params.get("field") if params.get("field") in _FIELDS else None,
         )
 
     @property
     def params(self) -> list[tuple[str, str]]:
         """The query parameters that name the place."""
-        named = {"start": self.start, "end": self.end, "a": self.answer_start, "b": self.answer_end}
-        named |= {"rev": self.rev, "field": self.field}
-        return [(name, str(value)) for name, value in named.items() if value is not None]
+        offsets = [("start", self.start), ("end", self.end), ("a", self.answer_start), ("b", self.answer_end)]
+        named = [*offsets, ("rev", self.rev), ("field", self.field)]
+        return [(name, str(value)) for name, value in named if value is not None]
 
     @property
     def marks_something(self) -> bool:
