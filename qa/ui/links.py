@@ -131,11 +131,12 @@ class Place(Frozen):
 def article_url(article_id: str, place: Place | None = None, asked: Asked | None = None) -> str:
     """Address an article's own page, at a place, with the way back to the question.
 
-    Every id makes the round trip: it is percent-encoded as one path segment, or, where a browser
-    would resolve or refuse such a segment (``.``, ``..``, control characters), sent as a parameter.
+    Every id makes the round trip: it is percent-encoded as one path segment, or, where a browser or a
+    proxy would resolve, refuse or decode that twice (``.``, ``..``, control characters, ``%``), sent
+    as a parameter.
     """
     params = [*(place.params if place else []), *(asked.params if asked else [])]
-    if article_id in {".", ".."} or re.search(r"[\x00-\x1f\x7f]", article_id):
+    if article_id in {".", ".."} or re.search(r"[%\x00-\x1f\x7f]", article_id):
         path, params = "/article/", [("id", article_id), *params]
     else:
         path = f"/article/{quote(article_id, safe='')}"
