@@ -141,7 +141,7 @@ class Reader:
         from safetensors.numpy import load
         from tokenizers import Tokenizer
 
-        from embeddings.reader_graph import Shape, build, unpack
+        from embeddings.reader_graph import Shape, build
 
         manifest, contents, fingerprint = _checked(Path(path))
         config = manifest["config"]
@@ -156,7 +156,7 @@ class Reader:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
-        network = core.compile_model(build(unpack(load(contents[WEIGHTS])), shape), "CPU", options)
+        network = core.compile_model(build(load(contents[WEIGHTS]), shape), "CPU", options)
         return cls(encoder, network, fingerprint)
 
     def read(

@@ -48,19 +48,14 @@ def pack(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
     return packed
 
 
-def unpack(packed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """The float32 weights that `pack` stored."""
-    return {
-        name: stored.astype(np.float32) * packed[name + _SCALE][:, None]
-        if stored.dtype == np.int8
-        else stored
-        for name, stored in packed.items()
-        if not name.endswith(_SCALE)
-    }
+def unfolded(packed: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
+    """The float32 weight that `pack` stored under `name`."""
+    stored = packed[name]
+    return stored.astype(np.float32) * packed[name + _SCALE][:, None] if stored.dtype == np.int8 else stored
 
 
-def build(weights: Mapping[str, NDArray[np.float32]], shape: Shape) -> ov.Model:
-    """Builds the graph.
+def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
+    """Builds the graph from packed weights; word embeddings stay int8 and are unfolded as they are looked up.
 
     Inputs, each (batch, length): ``ids`` and ``types`` int32, ``mask`` float32, 1 where there is a token.
     Outputs: ``span`` (batch, length, 2), start and end logits, not masked; ``relevance`` (batch,), logits.
@@ -71,15 +66,16 @@ def build(weights: Mapping[str, NDArray[np.float32]], shape: Shape) -> ov.Model:
     def constant(value: NDArray[Any] | float | list[int], kind: type = np.float32) -> Any:
         return op.constant(np.asarray(value, dtype=kind))
 
+    def weight(name: str) -> Any:
+        return constant(unfolded(packed, name))
+
     def linear(node: Any, name: str) -> Any:
-        product = op.matmul(node, constant(weights[f"{name}.weight"]), False, True)
-        return op.add(product, constant(weights[f"{name}.bias"]))
+        product = op.matmul(node, weight(f"{name}.weight"), False, True)
+        return op.add(product, weight(f"{name}.bias"))
 
     def norm(node: Any, name: str) -> Any:
         centred = op.mvn(node, constant([-1], np.int64), True, shape.epsilon, "inside_sqrt")
-        return op.add(
-            op.multiply(centred, constant(weights[f"{name}.weight"])), constant(weights[f"{name}.bias"])
-        )
+        return op.add(op.multiply(centred, weight(f"{name}.weight")), weight(f"{name}.bias"))
 
     def split_heads(node: Any) -> Any:
         parts = op.reshape(node, constant([0, 0, shape.heads, -1], np.int64), True)
@@ -92,11 +88,12 @@ def build(weights: Mapping[str, NDArray[np.float32]], shape: Shape) -> ov.Model:
     zero, one = constant([0], np.int64), constant([1], np.int64)
 
     length = op.gather(op.shape_of(ids), one, first_axis)
-    words = op.gather(constant(weights["encoder.embeddings.word_embeddings.weight"]), ids, first_axis)
-    sides = op.gather(constant(weights["encoder.embeddings.token_type_embeddings.weight"]), types, first_axis)
-    places = op.slice(
-        constant(weights["encoder.embeddings.position_embeddings.weight"]), zero, length, one, zero
-    )
+    vocabulary = "encoder.embeddings.word_embeddings.weight"
+    rows = op.gather(constant(packed[vocabulary], np.int8), ids, first_axis)
+    scales = op.gather(constant(packed[vocabulary + _SCALE]), ids, first_axis)
+    words = op.multiply(op.convert(rows, np.float32), op.unsqueeze(scales, constant([2], np.int64)))
+    sides = op.gather(weight("encoder.embeddings.token_type_embeddings.weight"), types, first_axis)
+    places = op.slice(weight("encoder.embeddings.position_embeddings.weight"), zero, length, one, zero)
     hidden = norm(op.add(op.add(words, sides), places), "encoder.embeddings.LayerNorm")
     away = op.multiply(op.subtract(mask, constant(1.0)), constant(1e4))
     away = op.unsqueeze(away, constant([1, 2], np.int64))
