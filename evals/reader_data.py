@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def occurrences(needle: str, text: str) -> list[tuple[int, int]]:
     return [m.span() for m in re.finditer(pattern, text)] if needle else []
 
 
-def gold_spans(row: dict, text: str) -> tuple[tuple[int, int], ...]:
+def gold_spans(row: dict[str, Any], text: str) -> tuple[tuple[int, int], ...]:
     """All ranges to accept as the answer: the marked one, and other answers wherever their place is certain.
 
     Where nothing is marked (squad2 gives no place for an answer that occurs twice), every occurrence counts.
@@ -298,14 +298,15 @@ class Sampler:
             if self._random.random() < _TWO_PASSAGES:
                 text = f"{text}\n{self._data.documents[self._random.choice(candidates)].text}"
         elif kind == "shift_cut":
-            text, spans = _without_answer(text, spans, question.answers), ()
-            if text is None:
+            rest = _without_answer(text, spans, question.answers)
+            if rest is None:
                 return None
+            text, spans = rest, ()
         elif kind == "shift_swap":
-            asked = self._swapped(asked, doc)
-            spans = ()
-            if asked is None:
+            swapped = self._swapped(asked, doc)
+            if swapped is None:
                 return None
+            asked, spans = swapped, ()
         elif kind.endswith("_pos") and doc.id in self._next and self._random.random() < _TWO_PASSAGES:
             other = self._data.documents[self._next[doc.id]].text
             if self._random.random() < 0.5:

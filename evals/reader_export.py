@@ -104,9 +104,8 @@ def write_weights(model: torch.nn.Module, tokenizer: Path, folder: Path, config:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def graph_config(model: torch.nn.Module, max_tokens: int) -> dict[str, Any]:
-    """The part of the manifest that the runtime builds its graph from."""
-    bert = model.encoder.config
+def graph_config(bert: Any, max_tokens: int) -> dict[str, Any]:
+    """The part of the manifest that the runtime builds its graph from; `bert` is the encoder's BertConfig."""
     return {
         "layers": bert.num_hidden_layers,
         "heads": bert.num_attention_heads,

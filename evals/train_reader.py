@@ -24,7 +24,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.reader_input import TYPE_COUNT, PairEncoder
+from embeddings.reader_input import TYPE_COUNT, Pair, PairEncoder
 from evals import reader_data
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def pretrained_model(dropout: float) -> torch.nn.Module:
     return build_model(config, load_file(str(pretrained_folder() / "model.safetensors")))
 
 
-def collate(pairs: Sequence[reader_data.Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def collate(pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pads rows to the longest: ids, types and mask, each int64 (batch, length)."""
     import torch
 
@@ -203,7 +203,8 @@ def mined(data: reader_data.ReadingData, out: Path) -> dict[str, list[str]]:
     if path.exists():
         cached = json.loads(path.read_text(encoding="utf-8"))
         if cached["held_out"] == list(data.held_out):
-            return cached["negatives"]
+            negatives: dict[str, list[str]] = cached["negatives"]
+            return negatives
     _log.info("mining hard negatives")
     negatives = reader_data.mine_negatives(data, embed_texts)
     path.write_text(json.dumps({"held_out": data.held_out, "negatives": negatives}), encoding="utf-8")
@@ -250,7 +251,7 @@ class Run:
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * share
         span, relevance = loss_of(self.model, batch, self.training.relevance_weight)
-        (span + relevance).backward()
+        torch.autograd.backward(span + relevance)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -375,7 +376,7 @@ def export(root: Path, out: Path, weights: Path, threads: int, questions: int, m
     run = Run(pretrained_model(0.0), Training(**training))
     run.restore(out / "checkpoint.pt")
     model, encoder = run.use_average(), pair_encoder()
-    config = reader_export.graph_config(model, encoder.max_tokens)
+    config = reader_export.graph_config(model.get_submodule("encoder").config, encoder.max_tokens)
     reader_export.write_weights(model, pretrained_folder() / "tokenizer.json", weights, config)
     reader = Reader.load(weights, threads=threads)
     data = reader_data.load(root, seed=training["seed"])

@@ -318,7 +318,7 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     assert (again.steps, again.seconds) == (run.steps, run.seconds)
     model = again.use_average()
     (tmp_path / "t.json").write_text(tokenizer.to_str(), encoding="utf-8")
-    graph = reader_export.graph_config(model, encoder.max_tokens)
+    graph = reader_export.graph_config(model.encoder.config, encoder.max_tokens)
     reader_export.write_weights(model, tmp_path / "t.json", tmp_path / "weights", graph)
     reader = Reader.load(tmp_path / "weights")
     scores = reader_export.agreement(model, encoder, reader, data, data.dev)
