@@ -2,128 +2,259 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from embeddings import Encoder
-from qa.metadata import asked_field, field
+from embeddings.reader import Reader
+from qa import listing, weights
+from qa.metadata import LABELS, asked_field, field_value, find_credit, speaks_of_article
 from qa.retrieval import load_passages, search
-from qa.selection import Candidate, Weights, candidates, weigh
-from qa.sentences import split
+from qa.selection import Candidate, Selector
+from qa.sentences import Span, split
 from qa.settings import Settings
 from qa.snapshot import Snapshot
-from qa.spans import AnswerKind, asked_for
+from qa.spans import AnswerKind
 from qa.store import Transaction
 from qa.types import Answer, Article, Citation, Coverage, Hit, Query
+from qa.understanding import parts
 
 HITS = 10
 """Hits an answer carries."""
-PASSAGES_READ = 8
+PASSAGES_READ = 12
 MAX_SENTENCES = 3
+MAX_ITEMS = 12
+STATED = 0.95
+"""Confidence in an answer taken from an article's own data."""
 
-# Confidence that the quoted words answer: a logistic model of what the selection measured.
-BIAS, W_COSINE, W_COVERAGE, W_CONTEXT, W_PASSAGE, W_UNKNOWN, W_NO_ANSWER = -5.0, 5.0, 2.0, 1.5, 3.0, -2.5, -0.7
+
+class Quote(NamedTuple):
+    """A stretch of an article that is to be cited."""
+
+    article: Article
+    start: int
+    end: int
+    answer: Span | None = None
 
 
-def answer(
-    query: Query,
-    notices: tuple[str, ...],
-    transaction: Transaction,
-    snapshot: Snapshot,
-    encoder: Encoder,
-    settings: Settings,
-) -> Answer:
-    """Answer a query from one state of the archive."""
-    coverage = transaction.coverage(query.filters)
+class Answerer:
+    """Answers from one state of the archive."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        snapshot: Snapshot,
+        encoder: Encoder,
+        reader: Reader | None,
+        settings: Settings,
+    ) -> None:
+        self._transaction = transaction
+        self._snapshot = snapshot
+        self._encoder = encoder
+        self._reader = reader
+        self._refuse = settings.refuse
+        models = weights.load()
+        self._weights = models.reader if reader else models.no_reader
+
+    def answer(self, query: Query, notices: tuple[str, ...] = ()) -> Answer:
+        """Answer a query, or abstain."""
+        draft = _Draft(query, notices, self._transaction.coverage(query.filters))
+        if not draft.coverage.articles:
+            why = "No article matches the filters." if query.filters.active else "The archive is empty."
+            return draft.abstain(0.0, why)
+        asked = parts(query)
+        found = [self._search(part) for part in asked]
+        draft.hits = found[0].hits if len(found) == 1 else self._search(query).hits
+        if (answer := self._from_metadata(draft)) is not None:
+            return answer
+        answered = [part for part in found if part.best and part.confidence >= self._refuse]
+        if not answered:
+            first = max(found, key=lambda part: part.confidence)
+            return draft.abstain(first.confidence, first.reason, first.quotes()[:1])
+        quotes = [quote for part in answered for quote in part.quotes()]
+        silent = [part.query.question for part in found if part not in answered]
+        return draft.cite(min(part.confidence for part in answered), _distinct(quotes), silent)
+
+    def _search(self, query: Query) -> _Found:
+        hits, ranked = search(query, HITS, self._transaction, self._snapshot, self._encoder)
+        passages = load_passages(ranked[:PASSAGES_READ], self._transaction)
+        selector = Selector(query, self._snapshot.keywords, self._encoder, self._reader, self._weights)
+        candidates = selector.select(passages)
+        confidence = selector.confidence(candidates[0]) if candidates else 0.0
+        return _Found(query, tuple(hits), selector, candidates, confidence)
+
+    def _from_metadata(self, draft: _Draft) -> Answer | None:
+        """Answer a question about an article itself from its fields, or from the credits in its text."""
+        question = draft.query.question
+        articles = [a for h in draft.hits[:3] if (a := self._transaction.article(h.article_id)) is not None]
+        if not articles or not speaks_of_article(question, articles[0]):
+            return None
+        name = asked_field(question)
+        if name and (value := field_value(articles[0], name)):
+            return draft.state(name, value, articles[0])
+        if credit := find_credit(question, articles[:1]):
+            article, (line, made_by) = credit
+            return draft.cite(STATED, [Quote(article, *line, made_by)], [])
+        if name is None:
+            return None
+        title = articles[0].title or articles[0].id
+        return draft.abstain(0.2, f"“{title}” states no {LABELS[name]}.", [_opening(articles[0])])
+
+
+class _Found(NamedTuple):
+    """What was found for one part of a question."""
+
+    query: Query
+    hits: tuple[Hit, ...]
+    selector: Selector
+    candidates: list[Candidate]
+    confidence: float
+
+    @property
+    def best(self) -> Candidate | None:
+        return self.candidates[0] if self.candidates else None
+
+    @property
+    def reason(self) -> str:
+        if self.best is None:
+            return "No passage resembles the question."
+        if self.selector.rarity.unknown > 0.5:
+            return "Most of the question's words appear nowhere in the archive."
+        if self.best.evidence.context < 0.5:
+            return "No article is about this."
+        return "Articles come near the subject, but no sentence states what is asked."
+
+    def quotes(self) -> list[Quote]:
+        """The best sentence, and others only for what it leaves open; of a list, all its items."""
+        if self.best is None:
+            return []
+        if items := self._items(self.best):
+            return items
+        chosen = [self.best]
+        for other in self.candidates[1:6]:
+            if len(chosen) < MAX_SENTENCES and self._completes(other, chosen):
+                chosen.append(other)
+        return [Quote(c.article, c.start, c.end, c.answer if c is self.best else None) for c in chosen]
+
+    def _completes(self, other: Candidate, chosen: Sequence[Candidate]) -> bool:
+        """Whether a sentence says something of what is asked that those chosen leave open."""
+        best = chosen[0]
+        if other.evidence.fragment or _repeats(other.text, [c.text for c in chosen]):
+            return False
+        sure = self.selector.confidence(other)
+        held = self.selector.rarity.share(" ".join(c.text for c in chosen))
+        gain = self.selector.rarity.share(" ".join([*(c.text for c in chosen), other.text])) - held
+        return sure >= 0.8 * self.confidence or (gain >= 0.2 and sure >= 0.5 * self.confidence and best.score > 0)
+
+    def _items(self, best: Candidate) -> list[Quote]:
+        text = best.article.text
+        own = listing.number(best.text)
+        if not (self.selector.kind is AnswerKind.LIST and (own or listing.announces(best.text))):
+            return []
+        spans = listing.items(text, split(text), (best.start, best.end))[:MAX_ITEMS]
+        opening = [] if own or not spans or spans[0][0] == best.start else [(best.start, best.end)]
+        return [Quote(best.article, *span) for span in [*opening, *spans]]
+
+
+class _Draft:
+    """The parts of an answer that are the same however it ends."""
+
+    def __init__(self, query: Query, notices: tuple[str, ...], coverage: Coverage) -> None:
+        self.query = query
+        self.notices = notices
+        self.coverage = coverage
+        self.hits: tuple[Hit, ...] = ()
+
+    def cite(self, confidence: float, quotes: Sequence[Quote], silent: Sequence[str]) -> Answer:
+        citations = tuple(_citation(n, quote) for n, quote in enumerate(_in_reading_order(quotes), 1))
+        said = [f"“{c.quote}” [{c.n}]" for c in citations]
+        said += [f"The archive does not say: {question}" for question in silent]
+        return self._answer(" ".join(said), citations, confidence)
+
+    def state(self, name: str, value: str, article: Article) -> Answer:
+        citation = _citation(1, _opening(article), name)
+        text = f"The {LABELS[name]} of “{article.title or article.id}” is {value}. [1]"
+        return self._answer(text, (citation,), STATED)
+
+    def abstain(self, confidence: float, reason: str, closest: Sequence[Quote] = ()) -> Answer:
+        return Answer(
+            question=self.query.question,
+            text=f"The archive does not say. {reason} {describe(self.coverage)}".strip(),
+            confidence=confidence,
+            abstained=True,
+            reason=reason,
+            closest=_citation(1, closest[0]) if closest else None,
+            coverage=self.coverage,
+            hits=self.hits,
+            query=self.query,
+            notices=self.notices,
+        )
+
+    def _answer(self, text: str, citations: tuple[Citation, ...], confidence: float) -> Answer:
+        return Answer(
+            question=self.query.question,
+            text=text,
+            citations=citations,
+            confidence=confidence,
+            abstained=False,
+            coverage=self.coverage,
+            hits=self.hits,
+            query=self.query,
+            notices=self.notices,
+        )
+
+
+def describe(coverage: Coverage) -> str:
+    """Say in a sentence what articles there are and when they were published."""
     if not coverage.articles:
-        why = "No article matches the filters." if query.filters.active else "The archive is empty."
-        return _abstain(query, notices, coverage, 0.0, why, None, ())
-    hits, ranked = search(query, HITS, transaction, snapshot, encoder)
-    if name := asked_field(query.question):
-        return _from_metadata(name, query, notices, coverage, transaction, hits)
-    kind, weights = asked_for(query.question), weigh(query.text, snapshot.keywords)
-    passages = load_passages(ranked[:PASSAGES_READ], transaction)
-    found = candidates(query, kind, weights, passages, encoder)
-    confidence = _confidence(found[0], kind, weights) if found else 0.0
-    if not found or confidence < settings.refuse:
-        closest = _cite(1, found[0]) if found else None
-        return _abstain(query, notices, coverage, confidence, _reason(weights, found), closest, tuple(hits))
-    citations = _citations(_choose(found, kind, weights))
-    return Answer(
-        question=query.question,
-        text=" ".join(f"“{c.quote}” [{c.n}]" for c in citations),
-        citations=citations,
-        confidence=confidence,
-        abstained=False,
-        coverage=coverage,
-        hits=tuple(hits),
-        query=query,
-        notices=notices,
-    )
+        return ""
+    count = f"{coverage.articles:,} article{'' if coverage.articles == 1 else 's'}"
+    if coverage.first and coverage.last:
+        undated = f" ({coverage.undated:,} undated)" if coverage.undated else ""
+        return f"It holds {count}, published from {coverage.first} to {coverage.last}{undated}."
+    return f"It holds {count} without dates."
 
 
-def _confidence(best: Candidate, kind: AnswerKind, weights: Weights) -> float:
-    asks_name_or_number = kind in (AnswerKind.PERSON, AnswerKind.DATE, AnswerKind.NUMBER)
-    logit = (
-        BIAS
-        + W_COSINE * best.cosine
-        + W_COVERAGE * best.coverage
-        + W_CONTEXT * best.context
-        + W_PASSAGE * best.passage_cosine
-        + W_UNKNOWN * weights.unknown
-        + W_NO_ANSWER * (asks_name_or_number and best.answer is None)
-    )
-    return 1 / (1 + math.exp(-logit))
+def _opening(article: Article) -> Quote:
+    spans = split(article.text)
+    return Quote(article, *(spans[0] if spans else (0, len(article.text))))
 
 
-def _choose(found: Sequence[Candidate], kind: AnswerKind, weights: Weights) -> list[Candidate]:
-    """Take the best sentence, and others only for what it leaves open."""
-    best = found[0]
-    chosen = [best]
-    for other in found[1:6]:
-        if len(chosen) == MAX_SENTENCES:
-            break
-        held = {t for c in chosen for t in weights.idf if t in c.text.casefold()}
-        new = {t for t in weights.idf if t in other.text.casefold()} - held
-        close = other.score >= 0.9 * best.score
-        adds = weights.coverage(new) >= 0.15 and other.score >= 0.75 * best.score
-        if (close or adds or kind is AnswerKind.LIST) and not _repeats(other, chosen):
-            chosen.append(other)
-    return chosen
-
-
-def _repeats(candidate: Candidate, chosen: Sequence[Candidate]) -> bool:
-    words = set(candidate.text.casefold().split())
-    return any(len(words & set(c.text.casefold().split())) > 0.8 * len(words) for c in chosen)
-
-
-def _citations(chosen: Sequence[Candidate]) -> tuple[Citation, ...]:
-    """Number the quotes in reading order; sentences that follow one another are one quote."""
+def _in_reading_order(quotes: Sequence[Quote]) -> list[Quote]:
+    """Order by article, as first quoted, then by place; sentences that follow one another become one quote."""
     order: dict[str, int] = {}
-    for candidate in chosen:
-        order.setdefault(candidate.article.id, len(order))
-    marked = chosen[0]
-    runs: list[Candidate] = []
-    for candidate in sorted(chosen, key=lambda c: (order[c.article.id], c.start)):
+    for quote in quotes:
+        order.setdefault(quote.article.id, len(order))
+    runs: list[Quote] = []
+    for quote in sorted(quotes, key=lambda q: (order[q.article.id], q.start)):
         last = runs[-1] if runs else None
-        if last and last.article.id == candidate.article.id and candidate.start - last.end <= 2:
-            runs[-1] = last._replace(end=candidate.end, answer=last.answer or candidate.answer)
+        if last and last.article.id == quote.article.id and _touch(quote.article.text, last.end, quote.start):
+            runs[-1] = last._replace(end=max(last.end, quote.end), answer=last.answer or quote.answer)
         else:
-            runs.append(candidate)
-    return tuple(
-        _cite(n, run, mark=run.article.id == marked.article.id and run.start <= marked.start < run.end)
-        for n, run in enumerate(runs, 1)
-    )
+            runs.append(quote)
+    return runs
 
 
-def _cite(n: int, candidate: Candidate, *, mark: bool = True) -> Citation:
-    answer = candidate.answer if mark else None
-    return _citation(n, candidate.article, candidate.start, candidate.end, answer)
+def _touch(text: str, end: int, start: int) -> bool:
+    return start <= end or (start - end <= 2 and "\n" not in text[end:start])
 
 
-def _citation(
-    n: int, article: Article, start: int, end: int, answer: tuple[int, int] | None = None, field: str | None = None
-) -> Citation:
+def _distinct(quotes: Sequence[Quote]) -> list[Quote]:
+    kept: list[Quote] = []
+    for quote in quotes:
+        if not _repeats(quote.article.text[quote.start : quote.end], [q.article.text[q.start : q.end] for q in kept]):
+            kept.append(quote)
+    return kept
+
+
+def _repeats(sentence: str, others: Sequence[str]) -> bool:
+    """Whether nearly all words of a sentence already stand in one of the others."""
+    words = set(sentence.casefold().split())
+    return any(len(words & set(other.casefold().split())) > 0.8 * len(words) for other in others)
+
+
+def _citation(n: int, quote: Quote, field: str | None = None) -> Citation:
+    article, start, end, answer = quote
     return Citation(
         n=n,
         article_id=article.id,
@@ -142,79 +273,3 @@ def _citation(
         kind="metadata" if field else "text",
         field=field,
     )
-
-
-def _from_metadata(
-    name: str,
-    query: Query,
-    notices: tuple[str, ...],
-    coverage: Coverage,
-    transaction: Transaction,
-    hits: Sequence[Hit],
-) -> Answer:
-    """Answer from a field of the best article, cited to its opening sentence."""
-    article = transaction.article(hits[0].article_id)
-    assert article is not None, "a hit's article is in the same transaction"
-    start, end = split(article.text)[0]
-    stated = field(article, name)
-    citation = _citation(1, article, start, end, field=name)
-    title = article.title or article.id
-    if stated.value is None:
-        reason = f"“{title}” states no {stated.label}."
-        return _abstain(query, notices, coverage, 0.2, reason, citation, tuple(hits))
-    value = stated.value
-    if article.published and name == "published":
-        value = f"{article.published:%B} {article.published.day}, {article.published.year} ({value})"
-    return Answer(
-        question=query.question,
-        text=f"The {stated.label} of “{title}” is {value}. [1]",
-        citations=(citation,),
-        confidence=0.9,
-        abstained=False,
-        coverage=coverage,
-        hits=tuple(hits),
-        query=query,
-        notices=notices,
-    )
-
-
-def _reason(weights: Weights, found: Sequence[Candidate]) -> str:
-    if not found:
-        return "No passage resembles the question."
-    if weights.unknown > 0.5:
-        return "Most of the question's words appear nowhere in the archive."
-    if found[0].context < 0.5:
-        return "No article is about this."
-    return "Articles come near the subject, but no sentence states what is asked."
-
-
-def _abstain(
-    query: Query,
-    notices: tuple[str, ...],
-    coverage: Coverage,
-    confidence: float,
-    reason: str,
-    closest: Citation | None,
-    hits: tuple[Hit, ...],
-) -> Answer:
-    return Answer(
-        question=query.question,
-        text=f"The archive does not say. {reason} {describe(coverage)}",
-        confidence=confidence,
-        abstained=True,
-        reason=reason,
-        closest=closest,
-        coverage=coverage,
-        hits=hits,
-        query=query,
-        notices=notices,
-    )
-
-
-def describe(coverage: Coverage) -> str:
-    """Say in a sentence what articles there are and when they were published."""
-    count = f"{coverage.articles:,} article{'' if coverage.articles == 1 else 's'}"
-    if coverage.first and coverage.last:
-        undated = f", {coverage.undated:,} of them undated" if coverage.undated else ""
-        return f"It was searched in {count} published from {coverage.first} to {coverage.last}{undated}."
-    return f"It was searched in {count} without dates." if coverage.articles else ""

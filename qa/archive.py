@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from embeddings import Encoder, load_encoder
-from qa import answering, chunking, examples
+from qa import chunking, examples
+from qa.answering import Answerer
 from qa.errors import (
     ArchiveError,
     ArchiveExists,
@@ -30,11 +31,14 @@ from qa.errors import (
 from qa.readers import read_paths
 from qa.readers.found import Found
 from qa.retrieval import search
-from qa.settings import Settings
+from qa.settings import BUNDLED_READER, NO_READER, Settings
 from qa.snapshot import Snapshot, SnapshotDamaged
 from qa.store import Store, Transaction
 from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Skipped, Turn
 from qa.understanding import understand
+
+if TYPE_CHECKING:
+    from embeddings.reader import Reader
 
 log = logging.getLogger("qa")
 
@@ -163,6 +167,16 @@ class Archive:
                 "compare. Index the articles into a new folder."
             )
         return encoder
+
+    @cached_property
+    def reader(self) -> Reader | None:
+        """The model that reads passages for the answer, or ``None`` where the settings want none."""
+        name = self.settings.reader
+        if name is None or name == NO_READER:
+            return None
+        from embeddings.reader import BUNDLED, Reader
+
+        return Reader.load(BUNDLED if name == BUNDLED_READER else Path(name))
 
     # -- articles -----------------------------------------------------------------------------
 
@@ -358,9 +372,9 @@ class Archive:
         """
         query, notices = understand(question, history or (), filters, self.settings)
         return self._reading(
-            lambda transaction, snapshot: answering.answer(
-                query, notices, transaction, snapshot, self.encoder, self.settings
-            )
+            lambda transaction, snapshot: Answerer(
+                transaction, snapshot, self.encoder, self.reader, self.settings
+            ).answer(query, notices)
         )
 
     def _reading(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:

@@ -1,103 +1,194 @@
-"""Passages → the sentences that answer, scored by words, meaning and the kind of answer asked for."""
+"""Passages → the sentences that answer, scored by words, meaning, the reader and the kind of answer asked for."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from embeddings import Encoder
+from embeddings.reader import Reader
 from qa.chunking import header
 from qa.keyword import KeywordIndex, terms
 from qa.retrieval import Ranked
 from qa.sentences import split
-from qa.spans import AnswerKind, find_answer
+from qa.spans import AnswerKind, asked_for, find_answer
 from qa.types import Article, Passage, Query
+from qa.weights import Weights
 
+READ_AT_ONCE = 4
+"""Passages the reader reads before the next look at whether to go on."""
+SURE = 0.9
+"""Confidence at which no further passages are read."""
 ENCODED = 8
-"""Sentences whose vectors are compared with the question's."""
-W_WORDS, W_CONTEXT, W_PASSAGE, W_KIND, W_RANK = 0.5, 0.15, 0.35, 0.12, 0.15
+"""Without a reader: sentences whose vectors are compared with the question's."""
+
+Located = tuple[Ranked, Passage, Article]
+_LABELLED = re.compile(r"[\w ]{2,20}[:：]\s*\S")
+
+
+class Evidence(NamedTuple):
+    """What speaks for a sentence; each is weighed by the weight of its name in ``weights.json``."""
+
+    words: float
+    """Share of the question's words, weighed by rarity, that the sentence holds: 0..1."""
+    context: float
+    """The same with its passage and header: 0..1."""
+    passage: float
+    """Cosine similarity of question and passage: -1..1."""
+    first: float
+    """Reciprocal of the passage's rank: 0..1."""
+    kind: float
+    """1 if it holds a date, number or name where the question asks for one that it does not itself give."""
+    fragment: float
+    """1 for a heading or another piece that states nothing."""
+    unknown: float
+    """Share of the question's weight on words that stand nowhere in the archive: 0..1."""
+    cosine: float = 0.0
+    """Cosine similarity of question and sentence, where there is no reader: -1..1."""
+    relevance: float = 0.0
+    """The reader's logit that the passage answers."""
+    span: float = 0.0
+    """The reader's best span inside the sentence against "no answer", in logits."""
 
 
 class Candidate(NamedTuple):
-    """A sentence that may answer, with what speaks for it."""
+    """A sentence that may answer."""
 
     article: Article
     start: int
     end: int
-    passage: int
-    rank: int
-    """Rank of its passage, from 1."""
-    coverage: float
-    """Share of the question's words, weighed by rarity, that the sentence holds: 0..1."""
-    context: float
-    """The same with the passage and its header."""
-    passage_cosine: float
-    cosine: float
-    answer: tuple[int, int] | None
-    """Where the short answer of the kind asked for stands in the article's text."""
+    evidence: Evidence
     score: float
+    answer: tuple[int, int] | None
+    """Where the short answer stands in the article's text."""
 
     @property
     def text(self) -> str:
         """The sentence, verbatim."""
         return self.article.text[self.start : self.end]
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Names the sentence: its article and where it starts."""
+        return self.article.id, self.start
 
-class Weights(NamedTuple):
+
+class Rarity(NamedTuple):
     """The question's terms and how rare each is in the archive."""
 
     idf: dict[str, float]
     unknown: float
-    """Share of the question's weight on terms that stand nowhere in the archive: 0..1."""
+    """Share of the weight on terms that stand nowhere: 0..1."""
 
-    def coverage(self, found: set[str]) -> float:
-        """Return the share of the question's weight that the terms found carry: 0..1."""
+    @classmethod
+    def of(cls, question: str, keywords: KeywordIndex) -> Rarity:
+        """Weigh the terms of a question by BM25's idf, ``ln(1 + (N - df + 0.5) / (df + 0.5))``."""
+        n = len(keywords)
+        df = {term: keywords.document_frequency(term) for term in terms(question)}
+        idf = {term: math.log(1 + (n - f + 0.5) / (f + 0.5)) for term, f in df.items()}
+        total = sum(idf.values())
+        return cls(idf, sum(idf[t] for t, f in df.items() if not f) / total if total else 0.0)
+
+    def share(self, text: str) -> float:
+        """Return the share of the weight that a text's terms carry: 0..1."""
         total = sum(self.idf.values())
-        return sum(w for t, w in self.idf.items() if t in found) / total if total else 0.0
+        held = set(terms(text))
+        return sum(weight for term, weight in self.idf.items() if term in held) / total if total else 0.0
 
 
-def weigh(question: str, keywords: KeywordIndex) -> Weights:
-    """Weigh a question's terms by rarity: BM25's idf ``ln(1 + (N - df + 0.5) / (df + 0.5))``."""
-    n = len(keywords)
-    df = {term: keywords.document_frequency(term) for term in terms(question)}
-    idf = {term: math.log(1 + (n - f + 0.5) / (f + 0.5)) for term, f in df.items()}
-    total = sum(idf.values())
-    return Weights(idf, sum(idf[t] for t, f in df.items() if not f) / total if total else 0.0)
+class Selector:
+    """Scores sentences for one query."""
 
+    def __init__(
+        self, query: Query, keywords: KeywordIndex, encoder: Encoder, reader: Reader | None, weights: Weights
+    ) -> None:
+        self.query = query
+        self.kind = asked_for(query.question)
+        self.rarity = Rarity.of(query.text, keywords)
+        self._encoder = encoder
+        self._reader = reader
+        self._weights = weights
 
-def candidates(
-    query: Query,
-    kind: AnswerKind,
-    weights: Weights,
-    passages: Sequence[tuple[Ranked, Passage, Article]],
-    encoder: Encoder,
-) -> list[Candidate]:
-    """Return the sentences of the passages, each once, best first."""
-    rough: dict[tuple[str, int], Candidate] = {}
-    for rank, (ranked, passage, article) in enumerate(passages, 1):
-        context = weights.coverage(set(terms(f"{header(article)} {passage.text}")))
+    def select(self, passages: Sequence[Located]) -> list[Candidate]:
+        """Return the sentences of the passages, each once, best first.
+
+        With a reader, passages are read in their order until one answers beyond doubt.
+        """
+        if self._reader is None:
+            return self._by_meaning([c for rank, p in enumerate(passages, 1) for c in self._candidates(rank, p)])
+        best: dict[tuple[str, int], Candidate] = {}
+        for at in range(0, len(passages), READ_AT_ONCE):
+            for candidate in self._read(passages[at : at + READ_AT_ONCE], at, self._reader):
+                held = best.get(candidate.key)
+                if held is None or held.score < candidate.score:
+                    best[candidate.key] = candidate
+            if best and max(map(self.confidence, best.values())) >= SURE:
+                break
+        return sorted(best.values(), key=lambda c: -c.score)
+
+    def confidence(self, candidate: Candidate) -> float:
+        """Return the probability that a sentence answers: 0..1."""
+        logit = self._weights.confidence.score(candidate.evidence._asdict())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+    def _candidates(self, rank: int, located: Located) -> list[Candidate]:
+        ranked, passage, article = located
+        context = self.rarity.share(f"{header(article)} {passage.text}")
+        found = []
         for start, end in split(passage.text):
-            at = article.id, passage.start + start
-            if at in rough:
-                continue
             sentence = passage.text[start:end]
-            coverage = weights.coverage(set(terms(sentence)))
-            span = find_answer(kind, sentence, query.question)
-            score = W_WORDS * coverage + W_CONTEXT * context + W_PASSAGE * ranked.dense + W_RANK / rank
-            rough[at] = Candidate(
-                article, at[1], passage.start + end, passage.id, rank, coverage, context, ranked.dense, 0.0,
-                (at[1] + span[0], at[1] + span[1]) if span else None, score + W_KIND * (span is not None),
-            )  # fmt: skip
-    ordered = sorted(rough.values(), key=lambda c: -c.score)
-    if not ordered:
-        return []
-    head, tail = ordered[:ENCODED], ordered[ENCODED:]
-    question = encoder.encode_queries([query.text])[0]
-    cosines = encoder.encode([c.text for c in head]) @ question
-    floor = float(np.min(cosines))
-    scored = [c._replace(cosine=float(v), score=c.score + float(v)) for c, v in zip(head, cosines, strict=True)]
-    scored += [c._replace(cosine=floor, score=c.score + floor - 0.1) for c in tail]
-    return sorted(scored, key=lambda c: -c.score)
+            span = find_answer(self.kind, sentence, self.query.question)
+            evidence = Evidence(
+                words=self.rarity.share(sentence),
+                context=context,
+                passage=ranked.dense,
+                first=1 / rank,
+                kind=float(span is not None or self.kind in (AnswerKind.LIST, AnswerKind.OTHER)),
+                fragment=float(_is_fragment(sentence)),
+                unknown=self.rarity.unknown,
+            )
+            at = passage.start + start
+            answer = (at + span[0], at + span[1]) if span else None
+            found.append(Candidate(article, at, passage.start + end, evidence, self._score(evidence), answer))
+        return found
+
+    def _by_meaning(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Compare the vectors of the most promising sentences with the question's."""
+        distinct = {c.key: c for c in sorted(candidates, key=lambda c: c.score)}
+        ordered = sorted(distinct.values(), key=lambda c: -c.score)[:ENCODED]
+        if not ordered:
+            return []
+        question = self._encoder.encode_queries([self.query.text])[0]
+        cosines = self._encoder.encode([c.text for c in ordered]) @ question
+        return self._rescored([c.evidence._replace(cosine=float(v)) for c, v in zip(ordered, cosines, strict=True)], ordered)
+
+    def _read(self, passages: Sequence[Located], before: int, reader: Reader) -> list[Candidate]:
+        readings = reader.read(self.query.text, [p.text for _, p, _ in passages], [header(a) for _, _, a in passages])
+        found: list[Candidate] = []
+        for rank, (located, reading) in enumerate(zip(passages, readings, strict=True), before + 1):
+            passage = located[1]
+            candidates, evidence = [], []
+            for c in self._candidates(rank, located):
+                span = reading.best_span(c.start - passage.start, c.end - passage.start)
+                if span is not None:
+                    answer = (passage.start + span.start, passage.start + span.end)
+                    candidates.append(c._replace(answer=answer))
+                    evidence.append(c.evidence._replace(relevance=reading.relevance_logit, span=span.score))
+            found.extend(self._rescored(evidence, candidates))
+        return found
+
+    def _rescored(self, evidence: Sequence[Evidence], candidates: Sequence[Candidate]) -> list[Candidate]:
+        rescored = [c._replace(evidence=e, score=self._score(e)) for c, e in zip(candidates, evidence, strict=True)]
+        return sorted(rescored, key=lambda c: -c.score)
+
+    def _score(self, evidence: Evidence) -> float:
+        return self._weights.choice.score(evidence._asdict())
+
+
+def _is_fragment(sentence: str) -> bool:
+    """Whether a piece is a heading: short, without an end, and not a credit such as ``Text: Song Liujin``."""
+    return len(sentence) < 60 and not sentence.endswith((".", "!", "?", "。", "！", "？", ";", "；", "”", '"')) and not (
+        _LABELLED.match(sentence)
+    )

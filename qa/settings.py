@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from qa.errors import QAError
 
 PREFIX = "QA_"
+BUNDLED_READER, NO_READER = "bundled", "none"
 
 
 class Settings(BaseModel):
@@ -24,6 +25,8 @@ class Settings(BaseModel):
     """The archive used where none is named; by default one built from the seed articles."""
     model: str | None = None
     """Embedding model for new archives: a folder, a Hub name, or ``None`` for the bundled MiniLM."""
+    reader: str | None = None
+    """Model that reads the passages found: ``bundled``, a folder, or ``none``."""
     cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("archive-qa")))
     """Where converted models are kept."""
     data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("archive-qa")))

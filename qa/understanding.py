@@ -19,6 +19,9 @@ _POINTS_BACK = re.compile(
     re.I,
 )
 _OPENS_AS_FOLLOW_UP = re.compile(r"^(?:and|or|but|so|also|then|ok|okay|what about|how about|what else|who else|那|还有)\b", re.I)
+_AND_ALSO = re.compile(
+    r",?\s+and\s+(?=(?:in |on |at |by |to |for |with )?(?:who|whom|whose|what|when|where|which|why|how)\b)|\?\s+(?=\w)", re.I
+)
 FEW_TERMS = 3
 """A question with no more content words than this leans on the conversation before it."""
 
@@ -39,6 +42,27 @@ def understand(
     asked = [cleaned for turn in history if turn.role == "user" and (cleaned := _clean(turn.content, 500)[0])]
     standalone = f"{_subject(asked)} {text}" if asked and leans_on_history(text) else text
     return Query(text=standalone, question=text, filters=filters or Filters()), notices
+
+
+def parts(query: Query) -> list[Query]:
+    """Split a question that asks several things ("Who led it, and when …?") into queries for each.
+
+    A part that names no subject of its own is searched with the part before it.
+    """
+    pieces = [piece.strip(" ,;") for piece in _AND_ALSO.split(query.question)]
+    if len(pieces) == 1 or any(len(piece.split()) < 2 and not leans_on_history(piece) for piece in pieces):
+        return [query]
+    context = query.text.removesuffix(query.question).strip()
+    found: list[Query] = []
+    for piece in pieces:
+        text = piece
+        if found and leans_on_history(piece):
+            text = f"{found[-1].text} {piece}"
+        elif context:
+            text = f"{context} {piece}"
+        question = piece if piece.endswith("?") else f"{piece}?"
+        found.append(query.model_copy(update={"text": text, "question": question[:1].upper() + question[1:]}))
+    return found
 
 
 def leans_on_history(question: str) -> bool:
