@@ -6,6 +6,7 @@ blobs: what OpenVINO compiled for one kind of CPU, kept because importing it hal
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -66,7 +67,7 @@ class OpenVINOEncoder:
             self._manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
             self._tokenizer_json = _checked(folder, "tokenizer.json", self._manifest).decode()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelDamaged(f"The converted model in {folder} is damaged: {error}. Delete it.") from error
+            raise _damaged(folder, f"{MANIFEST}: {error}") from error
         manifest = self._manifest
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
@@ -113,13 +114,13 @@ class OpenVINOEncoder:
         batches = _batches([len(encoding) for encoding in encodings])
         lanes = self._latency
         if len(batches) >= _BULK_BATCHES:
-            with self._lock:
+            # Where the cache folder was deleted under a running process, the first lane still serves.
+            with self._lock, contextlib.suppress(ModelDamaged):
                 lanes = self._throughput
 
         def run(batch: list[int]) -> None:
-            rows = lanes.infer(self._inputs([encodings[i] for i in batch]))
             # The graph normalises too, but in bfloat16, which leaves lengths between 0.996 and 1.004.
-            vectors[batch] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+            vectors[batch] = unit(lanes.infer(self._inputs([encodings[i] for i in batch])))
 
         if lanes.streams == 1 or len(batches) < 2:
             for batch in batches:
@@ -177,7 +178,7 @@ class _Lanes:
             config["INFERENCE_NUM_THREADS"] = threads
         machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version()]
         blob = folder / f"{hashlib.sha256(repr((machine, precision)).encode()).hexdigest()[:16]}.blob"
-        compiled = _import_blob(openvino, core, blob, config)
+        compiled, self._memory = _import_blob(openvino, core, blob, config)
         if compiled is None:
             _checked(folder, "model.xml", manifest)
             _checked(folder, "model.bin", manifest)
@@ -223,6 +224,17 @@ def without_surrogates(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale rows to length 1.
+
+    A row of zeros, as models without special tokens give an empty text, becomes the first axis.
+    """
+    rows = np.nan_to_num(rows, posinf=0.0, neginf=0.0)
+    lengths = np.linalg.norm(rows, axis=1)
+    rows[lengths == 0, 0] = 1.0
+    return np.asarray(rows / np.where(lengths == 0, 1.0, lengths)[:, None], dtype=np.float32)
+
+
 def sha256(data: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()
@@ -241,25 +253,38 @@ def _batches(lengths: list[int]) -> list[list[int]]:
 
 
 def _checked(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
-    data = (folder / name).read_bytes()
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise _damaged(folder, f"{name}: {error.strerror}") from error
     if sha256(data) != manifest["files"][name]:
-        raise ModelDamaged(f"{folder / name} is damaged. Delete the folder; it will be made again.")
+        raise _damaged(folder, f"{name} is not what was written")
     return data
 
 
-def _import_blob(openvino: Any, core: Any, blob: Path, config: dict[str, Any]) -> Any:
-    """Import a compiled model; ``None`` where there is none or it does not pass its checksum."""
+def _damaged(folder: Path, why: str) -> ModelDamaged:
+    return ModelDamaged(
+        f"The converted model in {folder} is damaged ({why}). Delete the folder; it will be made again."
+    )
+
+
+def _import_blob(openvino: Any, core: Any, blob: Path, config: dict[str, Any]) -> tuple[Any, Any]:
+    """Import a compiled model, which lives in the memory returned with it.
+
+    Both are ``None`` where there is none, or it does not pass its checksum.
+    """
     try:
-        data = np.memmap(blob, dtype=np.uint8, mode="r")
+        # Copy-on-write: nothing writes to it, but OpenVINO shares no memory that it could not write to.
+        data = np.memmap(blob, dtype=np.uint8, mode="c")
     except (OSError, ValueError):  # absent or empty
-        return None
+        return None, None
     body, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :].tobytes()
     if checksum != _CHECKSUM.pack(zlib.crc32(body.data)):
-        return None
+        return None, None
     try:
-        return core.import_model(openvino.Tensor(body), "CPU", config)
+        return core.import_model(openvino.Tensor(body, shared_memory=True), "CPU", config), data
     except RuntimeError:  # made by a build that OpenVINO does not think compatible
-        return None
+        return None, None
 
 
 def _write_blob(compiled: Any, blob: Path) -> None:

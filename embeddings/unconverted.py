@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ModelNotFound
-from embeddings.openvino_encoder import without_surrogates
+from embeddings.openvino_encoder import unit, without_surrogates
 
 _DEFAULT_WINDOW = 512
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -82,10 +82,7 @@ class SentenceTransformerEncoder:
                 method([without_surrogates(text) for text in texts], show_progress_bar=False),
                 dtype=np.float32,
             )
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        # Models without special tokens give an empty text no vector: any fixed direction will do.
-        rows[lengths[:, 0] == 0, 0] = 1.0
-        return np.asarray(rows / np.where(lengths == 0, 1.0, lengths), dtype=np.float32)
+        return unit(rows)
 
     def _prompt(self, *names: str) -> str:
         """The prompt that sentence-transformers uses for a task: the first of ``names`` it knows."""
