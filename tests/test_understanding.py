@@ -1,0 +1,59 @@
+"""Questions are cleaned and made to stand alone."""
+
+import pytest
+
+import qa
+from qa.settings import Settings
+from qa.understanding import leans_on_history, understand
+
+SETTINGS = Settings()
+
+
+def query(question: str, *history: str) -> str:
+    turns = [qa.Turn(role="user" if i % 2 == 0 else "assistant", content=c) for i, c in enumerate(history)]
+    return understand(question, turns, None, SETTINGS)[0].text
+
+
+@pytest.mark.parametrize("empty", ["", "  \n\t", "\x00\x01", "\ud800", "?!…", "\u200b\u202e"])
+def test_a_question_without_a_word_is_refused(empty):
+    with pytest.raises(qa.QuestionError, match="empty"):
+        query(empty)
+
+
+def test_a_long_question_is_cut_with_a_notice():
+    cut, notices = understand("harbour " * 12_500, (), None, SETTINGS)
+    assert len(cut.text) <= SETTINGS.max_question
+    assert notices == ("The question has 100,000 characters; only its first 2,000 were used.",)
+
+
+def test_control_characters_are_removed_with_a_notice():
+    cleaned, notices = understand("who\x00 led\x1b[31m\ud800 it?", (), None, SETTINGS)
+    assert cleaned.text == "who led [31m it?"
+    assert notices == ("Control characters were removed from the question.",)
+
+
+def test_an_ordinary_question_is_left_alone():
+    assert understand("Who led it?  ", (), None, SETTINGS)[0].text == "Who led it?"
+    assert understand("Who led it?", (), None, SETTINGS)[1] == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["And who welcomed them there?", "When did he say that?", "what about 2022?", "Why?", "Who else attended?", "who was it", "那他呢？"],
+)
+def test_questions_that_lean_on_the_conversation(question):
+    assert leans_on_history(question)
+    assert query(question, "Who led the Nanling delegation?", "Lu Yueping.").startswith("Who led the Nanling delegation?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What did the Huaibei studio establish in the province?", "Who presided over the ministerial meeting of Taiqian County?"],
+)
+def test_questions_that_stand_alone_leave_the_conversation(question):
+    assert query(question, "Who led the Nanling delegation?", "Lu Yueping.") == question
+
+
+def test_a_chain_of_follow_ups_keeps_its_subject():
+    text = query("And when?", "Who led the Nanling delegation?", "Lu Yueping.", "Where did he go?", "Lin'an.")
+    assert text == "Who led the Nanling delegation? Where did he go? And when?"
