@@ -44,9 +44,9 @@ _CHECKSUM = struct.Struct("<I")
 class OpenVINOEncoder:
     """The encoder of a converted model.
 
-    On CPUs with bfloat16 arithmetic that is what is computed in. The vector of a text then depends, in its
-    third digit, on the texts it is batched with (padding changes how sums are split): two encodings of one
-    text agree to a cosine of 0.999 or better, not bit for bit.
+    On CPUs with bfloat16 arithmetic that is what is computed in. The vector of a text then depends a little
+    on the texts it is batched with (padding changes how sums are split): two encodings of one text agree to
+    a cosine of 0.9999 or better, not bit for bit.
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
