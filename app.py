@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import logging
 import socket
 import sys
 import threading
-import webbrowser
 from typing import Any
 
 import click
@@ -36,16 +36,18 @@ from qa.ui.policy import ARTICLE_POLICY, SecurityHeaders
 log = logging.getLogger("qa.page")
 
 EXAMPLES = 4
-AT_ONCE, WAITING = 4, 64
+AT_ONCE, WAITING, PATIENCE = 4, 64, 20.0
+"""Questions answered at once, programs' questions that may wait, seconds a person's question waits."""
 PROBLEMS = (QAError, EmbeddingError)
 TITLE = "Ask the archive"
+LOST = "The server could not answer that. Try again; if it happens again, its log says why."
 HEAD = (
     '<link rel="stylesheet" href="/ui/palette.css"><link rel="stylesheet" href="/ui/page.css">'
     '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 )
 
 
-def create_app(archive: qa.Archive, settings: Settings) -> FastAPI:
+def create_app(archive: qa.Archive) -> FastAPI:
     """Build the ASGI app: the page at ``/``, articles at ``/article/{id}``, stylesheets at ``/ui``."""
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -99,9 +101,7 @@ def serve(archive: qa.Archive, settings: Settings, *, open_browser: bool = False
     listener = _listen(settings.host, settings.port)
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.host, settings.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
-    config = uvicorn.Config(
-        create_app(archive, settings), log_level="warning", access_log=False, timeout_graceful_shutdown=3
-    )
+    config = uvicorn.Config(create_app(archive), log_level="warning", timeout_graceful_shutdown=3)
     threading.Thread(target=_warm, args=(archive,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         _Server(config, url, open_browser).run(sockets=[listener])
@@ -111,7 +111,7 @@ def main() -> None:
     """Serve the default archive (``python app.py``)."""
     try:
         settings = Settings.from_environ()
-        serve(qa.default_archive(settings), settings, open_browser=False)
+        serve(qa.default_archive(settings), settings)
     except PROBLEMS as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
@@ -119,10 +119,16 @@ def main() -> None:
 
 def _page(archive: qa.Archive) -> gr.Blocks:
     empty = message_html("", kind="hint")
+    places = threading.BoundedSemaphore(AT_ONCE)
 
     def ask(question: str, after: str = "", before: str = "", sources: list[str] | None = None) -> Answer:
         asked = Asked.read(question, after, before, sources)
-        return archive.ask(asked.question, filters=asked.filters)
+        if not places.acquire(timeout=PATIENCE):
+            raise ServerError("Many people are asking at once. Ask again in a moment.")
+        try:
+            return archive.ask(asked.question, filters=asked.filters)
+        finally:
+            places.release()
 
     def show(question: str, after: str, before: str, sources: list[str] | None) -> str:
         if not (question or "").strip():
@@ -146,18 +152,20 @@ def _page(archive: qa.Archive) -> gr.Blocks:
     def pick(event: gr.EventData) -> str:
         return str(event.question)
 
-    def restore(request: gr.Request) -> tuple[Any, ...]:
+    def restore(request: gr.Request) -> list[Any]:
+        """Fill the page; without a question in its address, leave alone what is being typed meanwhile."""
         asked = Asked.restore(request.query_params)
-        first, last = asked.filters.after, asked.filters.before
-        days = first.isoformat() if first else "", last.isoformat() if last else ""
-        chosen = list(asked.filters.sources)
-        result = show(asked.question, *days, chosen) if asked.question else empty
+        first, last, chosen = asked.filters.after, asked.filters.before, list(asked.filters.sources)
         try:
-            box = gr.update(choices=archive.sources(), value=chosen)
-            chips, heading = examples_html(archive.examples(EXAMPLES)), heading_html(archive.coverage())
+            choices, examples, coverage = archive.sources(), archive.examples(EXAMPLES), archive.coverage()
         except PROBLEMS as error:
-            return asked.question, *days, chosen, "", heading_html(), message_html(str(error))
-        return asked.question, *days, box, chips, heading, result
+            return [*[gr.skip()] * 4, "", heading_html(), message_html(str(error))]
+        shown = [examples_html(examples), heading_html(coverage)]
+        if not asked.question:
+            return [*[gr.skip()] * 3, gr.update(choices=choices), *shown, gr.skip()]
+        days = [day.isoformat() if day else "" for day in (first, last)]
+        result = show(asked.question, days[0], days[1], chosen)
+        return [asked.question, *days, gr.update(choices=choices, value=chosen), *shown, result]
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         heading = gr.HTML(heading_html(), elem_id="heading", apply_default_css=False)
@@ -180,11 +188,13 @@ def _page(archive: qa.Archive) -> gr.Blocks:
         chips = gr.HTML("", elem_id="examples", apply_default_css=False, js_on_load=_script("pick.js"))
 
         given = [question, after, before, sources]
-        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        asking: dict[str, Any] = {**hidden, "fn": show, "inputs": given, "outputs": result}
-        asking["js"] = _script("remember.js")
-        gr.on([question.submit, button.click], **asking)
-        chips.click(pick, None, question, queue=False, **hidden).then(**asking)
+        # Unqueued: Gradio's browser client now and then loses one of two queued events that overlap.
+        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        asking: dict[str, Any] = {**hidden, "show_progress": "minimal", "fn": show, "inputs": given}
+        asking |= {"outputs": result, "js": _script("remember.js")}
+        lost: dict[str, Any] = {**hidden, "outputs": result, "js": f"() => {json.dumps(message_html(LOST))}"}
+        gr.on([question.submit, button.click], **asking).failure(None, **lost)
+        chips.click(pick, None, question, **hidden).then(**asking).failure(None, **lost)
         page.load(restore, None, [*given, chips, heading, result], **hidden)
         gr.api(ask_api, api_name="ask")
     return page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING)
@@ -232,7 +242,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         click.echo(f"The archive is open at {self._url} (Ctrl+C stops it)", err=True)
         if self._open_browser:
-            threading.Thread(target=webbrowser.open, args=(self._url,), daemon=True).start()
+            click.launch(self._url)
 
 
 if __name__ == "__main__":

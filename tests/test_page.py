@@ -373,7 +373,7 @@ def client(tmp_path_factory: pytest.TempPathFactory, settings: qa.Settings):
     with qa.Archive.create(tmp_path_factory.mktemp("page") / "archive", settings=settings) as archive:
         archive.add(ROOT / "seeds")
         archive.add([Article(id=id, title=f"Title of {id!r}", text=f"Text of {id!r}.") for id in HOSTILE_IDS])
-        with TestClient(app.create_app(archive, settings)) as client:
+        with TestClient(app.create_app(archive)) as client:
             yield client
 
 
@@ -468,7 +468,7 @@ from starlette.testclient import TestClient
 settings = qa.Settings(model="tiny")
 with qa.Archive.create(sys.argv[1], settings=settings) as archive:
     archive.add([qa.Article(id="1", text="Ann met the mayor.")])
-    with TestClient(app.create_app(archive, settings)) as client:
+    with TestClient(app.create_app(archive)) as client:
         client.get("/").raise_for_status()
         client.post("/gradio_api/call/v2/ask", json={"question": "Who met the mayor?"}).raise_for_status()
 print(sorted(set(called) - {"127.0.0.1", "::1", "localhost"}))
