@@ -140,7 +140,8 @@ def _card(citation: Citation, asked: Asked, *, numbered: bool = True) -> str:
         else ""
     )
     return (
-        f'{number}<h3><a href="{url}">{isolate(_title(citation.title))}</a></h3>'
+        f'{number}<h3><a href="{url}" title="{escape(_title(citation.title))}">'
+        f"{isolate(_title(citation.title))}</a></h3>"
         f'<p class="meta">{" · ".join(about)}</p>{record}'
         f"<blockquote>{_marked(citation, 'mark')}</blockquote>"
         f'<p class="links"><a href="{url}">Open in article</a>{outward}</p>'
