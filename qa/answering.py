@@ -144,7 +144,9 @@ class _Found(NamedTuple):
         sure = self.selector.confidence(other)
         held = self.selector.rarity.share(" ".join(c.text for c in chosen))
         gain = self.selector.rarity.share(" ".join([*(c.text for c in chosen), other.text])) - held
-        return sure >= 0.8 * self.confidence or (gain >= 0.2 and sure >= 0.5 * self.confidence and best.score > 0)
+        return sure >= 0.8 * self.confidence or (
+            gain >= 0.2 and sure >= 0.5 * self.confidence and best.score > 0
+        )
 
     def _items(self, best: Candidate) -> list[Quote]:
         text = best.article.text
@@ -242,7 +244,9 @@ def _touch(text: str, end: int, start: int) -> bool:
 def _distinct(quotes: Sequence[Quote]) -> list[Quote]:
     kept: list[Quote] = []
     for quote in quotes:
-        if not _repeats(quote.article.text[quote.start : quote.end], [q.article.text[q.start : q.end] for q in kept]):
+        if not _repeats(
+            quote.article.text[quote.start : quote.end], [q.article.text[q.start : q.end] for q in kept]
+        ):
             kept.append(quote)
     return kept
 

@@ -88,13 +88,17 @@ class Archive:
         path, settings = Path(path), settings or Settings.from_environ()
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
             what = "an archive" if (path / DATABASE).exists() else "something else"
-            raise ArchiveExists(f"{path} already holds {what}. Name another folder, or open the archive there.")
+            raise ArchiveExists(
+                f"{path} already holds {what}. Name another folder, or open the archive there."
+            )
         model = model or settings.model
         encoder = load_encoder(model, settings.cache_dir, notify=log.warning)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ArchiveReadOnly(f"{path} cannot be made ({error.strerror}). Name a folder of your own.") from None
+            raise ArchiveReadOnly(
+                f"{path} cannot be made ({error.strerror}). Name a folder of your own."
+            ) from None
         store = Store.create(
             path / DATABASE,
             model=model or "",
@@ -119,7 +123,9 @@ class Archive:
         if not (path / DATABASE).is_file():
             what = "is not a folder" if path.exists() and not path.is_dir() else "holds no archive"
             raise ArchiveNotFound(f"{path} {what}. Make one with: qa index FILES --archive FOLDER")
-        store = Store(path / DATABASE, writable=os.access(path, os.W_OK) and os.access(path / DATABASE, os.W_OK))
+        store = Store(
+            path / DATABASE, writable=os.access(path, os.W_OK) and os.access(path / DATABASE, os.W_OK)
+        )
         store.check()
         archive = cls(path, store, settings)
         with store.read() as transaction:
@@ -130,7 +136,9 @@ class Archive:
                 "Unset QA_MODEL, or index the articles into a new folder."
             )
         if chunker != chunking.VERSION:
-            log.warning("%s was cut into passages by another version; it works, a fresh index may find more.", path)
+            log.warning(
+                "%s was cut into passages by another version; it works, a fresh index may find more.", path
+            )
         return archive
 
     def close(self) -> None:
@@ -329,7 +337,9 @@ class Archive:
             with FileLock(self.path / LOCK, timeout=WRITER_WAIT):
                 yield
         except Timeout:
-            raise ArchiveError(f"Another process is writing to {self.path}. Run this again when it is done.") from None
+            raise ArchiveError(
+                f"Another process is writing to {self.path}. Run this again when it is done."
+            ) from None
 
     def _publish(self) -> None:
         """Build the indexes of the present state and record them as its own."""
@@ -357,7 +367,9 @@ class Archive:
             QuestionError: The question is empty.
         """
         query, _ = understand(question, history or (), filters, self.settings)
-        return self._reading(lambda transaction, snapshot: search(query, k, transaction, snapshot, self.encoder)[0])
+        return self._reading(
+            lambda transaction, snapshot: search(query, k, transaction, snapshot, self.encoder)[0]
+        )
 
     def ask(
         self,

@@ -67,17 +67,33 @@ def _archive_option(function: Callable[P, int]) -> Callable[P, int]:
 
 
 def _filter_options(function: Callable[..., int]) -> Callable[..., int]:
-    @click.option("--after", metavar="DATE", help="Only articles published on this day or later: 2023, 2023-09, 2023-09-11.")
+    @click.option(
+        "--after",
+        metavar="DATE",
+        help="Only articles published on this day or later: 2023, 2023-09, 2023-09-11.",
+    )
     @click.option("--before", metavar="DATE", help="Only articles published on this day or earlier.")
-    @click.option("--source", "sources", multiple=True, metavar="NAME", help="Only articles of this source (repeatable).")
+    @click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="NAME",
+        help="Only articles of this source (repeatable).",
+    )
     @wraps(function)
-    def with_filters(*args: Any, after: str | None, before: str | None, sources: tuple[str, ...], **kwargs: Any) -> int:
+    def with_filters(
+        *args: Any, after: str | None, before: str | None, sources: tuple[str, ...], **kwargs: Any
+    ) -> int:
         try:
             filters = Filters(after=after, before=before, sources=sources)  # type: ignore[arg-type]
         except ValidationError as error:
             first = error.errors()[0]
             name = f"--{first['loc'][0]}: " if first["loc"] else ""
-            detail = "use a date like 2023, 2023-09 or 2023-09-11" if name else first["msg"].removeprefix("Value error, ")
+            detail = (
+                "use a date like 2023, 2023-09 or 2023-09-11"
+                if name
+                else first["msg"].removeprefix("Value error, ")
+            )
             raise FilterError(f"{name}{detail}.") from None
         return function(*args, filters=filters, **kwargs)
 
@@ -107,7 +123,14 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool) -> 
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--archive", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The archive's folder; made if it does not exist.")
+@click.option(
+    "--archive",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The archive's folder; made if it does not exist.",
+)
 @click.option("--model", metavar="NAME", help="Embedding model of a new archive: a folder or a Hub name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def index(paths: tuple[Path, ...], folder: Path, model: str | None, as_json: bool) -> int:
@@ -116,7 +139,9 @@ def index(paths: tuple[Path, ...], folder: Path, model: str | None, as_json: boo
     new = not (folder / DATABASE).exists()
     if model and not new:
         settings = settings.model_copy(update={"model": model})
-    archive = Archive.create(folder, model, settings=settings) if new else Archive.open(folder, settings=settings)
+    archive = (
+        Archive.create(folder, model, settings=settings) if new else Archive.open(folder, settings=settings)
+    )
     with archive:
         report = archive.add(paths)
         size = len(archive)
@@ -157,14 +182,20 @@ def info(folder: Path | None, as_json: bool) -> int:
     else:
         width = max(map(len, facts))
         for name, value in facts.items():
-            click.echo(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {_plain(value)}")
+            click.echo(
+                f"{name:<{width}}  {value:,}"
+                if isinstance(value, int)
+                else f"{name:<{width}}  {_plain(value)}"
+            )
     return 0
 
 
 @cli.command()
 @_archive_option
 @click.option("--host", help="Address to serve on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on; 0 takes a free one.  [default: 7860]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to serve on; 0 takes a free one.  [default: 7860]"
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 def serve(folder: Path | None, host: str | None, port: int | None, open_browser: bool) -> int:
     """Serve the web page."""

@@ -26,13 +26,148 @@ _ANALYZER = "archive"
 # Question words and other closed-class words that say nothing about the topic. tantivy's own English
 # list lacks the question words, which in a small archive look rare, hence important.
 STOP_WORDS = frozenset(
-    "a about after all also am an and any are as at be because been before being between both but by can could did"
-    " do does doing done during each else ever for from get give given had has have he her here hers him his how i if"
-    " in into is it its just let many may me might mine more most much must my no nor not of off on once only or other"
-    " our out over own please say says same shall she should so some such tell than that the their them then there"
-    " these they this those through to too under up upon us very was we were what when where whether which while who"
-    " whom whose why will with would you your according article articles report reports reported mention mentioned"
-    " anything something s t".split()
+    [
+        "a",
+        "about",
+        "after",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "because",
+        "been",
+        "before",
+        "being",
+        "between",
+        "both",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "done",
+        "during",
+        "each",
+        "else",
+        "ever",
+        "for",
+        "from",
+        "get",
+        "give",
+        "given",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "let",
+        "many",
+        "may",
+        "me",
+        "might",
+        "mine",
+        "more",
+        "most",
+        "much",
+        "must",
+        "my",
+        "no",
+        "nor",
+        "not",
+        "of",
+        "off",
+        "on",
+        "once",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "please",
+        "say",
+        "says",
+        "same",
+        "shall",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "tell",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "under",
+        "up",
+        "upon",
+        "us",
+        "very",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+        "according",
+        "article",
+        "articles",
+        "report",
+        "reports",
+        "reported",
+        "mention",
+        "mentioned",
+        "anything",
+        "something",
+        "s",
+        "t",
+    ]
 )
 
 
@@ -70,7 +205,8 @@ def _schema() -> tantivy.Schema:
 
 def terms(text: str) -> list[str]:
     """Return the distinct searchable terms of a text, stemmed and folded, in order; stop words are left out
-    unless nothing else remains."""
+    unless nothing else remains.
+    """
     words = re.findall(r"\w+", _spread_han(text))
     content = [w for w in words if w.lower() not in STOP_WORDS] or words
     return list(dict.fromkeys(_analyzer().analyze(" ".join(content))))
@@ -156,7 +292,9 @@ class KeywordIndex:
         if filters.after or filters.before:
             first = filters.after.toordinal() if filters.after else None
             last = filters.before.toordinal() if filters.before else None
-            clauses.append(tantivy.Query.range_query(self._schema, "day", tantivy.FieldType.Integer, first, last))
+            clauses.append(
+                tantivy.Query.range_query(self._schema, "day", tantivy.FieldType.Integer, first, last)
+            )
         if filters.sources:
             names = [tantivy.Query.term_query(self._schema, "source", source_key(s)) for s in filters.sources]
             clauses.append(tantivy.Query.boolean_query([(tantivy.Occur.Should, name) for name in names]))

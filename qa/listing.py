@@ -9,7 +9,11 @@ from qa.sentences import Span
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _HAN = "一二三四五六七八九十"
-_WORDS = {word: n for words in (_ORDINALS, "one two three four five six seven eight nine ten".split()) for n, word in enumerate(words, 1)}
+_WORDS = {
+    word: n
+    for words in (_ORDINALS, ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    for n, word in enumerate(words, 1)
+}
 _ITEM = re.compile(
     rf"(?:[(（]?(\d{{1,2}})(?:[.)、）:]|\s)\s*|({'|'.join(_ORDINALS)})(?:ly)?\b[,:]?\s*|(one|two|three|four|five)(?: requirements?)?\b[,:]?\s+(?=[A-Z])"
     rf"|第?([{_HAN}])(?:是|、|，))",

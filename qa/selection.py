@@ -117,7 +117,9 @@ class Selector:
         With a reader, passages are read in their order until one answers beyond doubt.
         """
         if self._reader is None:
-            return self._by_meaning([c for rank, p in enumerate(passages, 1) for c in self._candidates(rank, p)])
+            return self._by_meaning(
+                [c for rank, p in enumerate(passages, 1) for c in self._candidates(rank, p)]
+            )
         best: dict[tuple[str, int], Candidate] = {}
         for at in range(0, len(passages), READ_AT_ONCE):
             for candidate in self._read(passages[at : at + READ_AT_ONCE], at, self._reader):
@@ -162,10 +164,14 @@ class Selector:
             return []
         question = self._encoder.encode_queries([self.query.text])[0]
         cosines = self._encoder.encode([c.text for c in ordered]) @ question
-        return self._rescored([c.evidence._replace(cosine=float(v)) for c, v in zip(ordered, cosines, strict=True)], ordered)
+        return self._rescored(
+            [c.evidence._replace(cosine=float(v)) for c, v in zip(ordered, cosines, strict=True)], ordered
+        )
 
     def _read(self, passages: Sequence[Located], before: int, reader: Reader) -> list[Candidate]:
-        readings = reader.read(self.query.text, [p.text for _, p, _ in passages], [header(a) for _, _, a in passages])
+        readings = reader.read(
+            self.query.text, [p.text for _, p, _ in passages], [header(a) for _, _, a in passages]
+        )
         found: list[Candidate] = []
         for rank, (located, reading) in enumerate(zip(passages, readings, strict=True), before + 1):
             passage = located[1]
@@ -180,7 +186,9 @@ class Selector:
         return found
 
     def _rescored(self, evidence: Sequence[Evidence], candidates: Sequence[Candidate]) -> list[Candidate]:
-        rescored = [c._replace(evidence=e, score=self._score(e)) for c, e in zip(candidates, evidence, strict=True)]
+        rescored = [
+            c._replace(evidence=e, score=self._score(e)) for c, e in zip(candidates, evidence, strict=True)
+        ]
         return sorted(rescored, key=lambda c: -c.score)
 
     def _score(self, evidence: Evidence) -> float:
@@ -189,6 +197,8 @@ class Selector:
 
 def _is_fragment(sentence: str) -> bool:
     """Whether a piece is a heading: short, without an end, and not a credit such as ``Text: Song Liujin``."""
-    return len(sentence) < 60 and not sentence.endswith((".", "!", "?", "。", "！", "？", ";", "；", "”", '"')) and not (
-        _LABELLED.match(sentence)
+    return (
+        len(sentence) < 60
+        and not sentence.endswith((".", "!", "?", "。", "！", "？", ";", "；", "”", '"'))
+        and not (_LABELLED.match(sentence))
     )

@@ -16,8 +16,8 @@ from typing import NamedTuple, Self
 
 from embeddings import EmbeddingError, VectorIndex
 from qa.chunking import header
-from qa.keyword import KeywordIndex, Row
 from qa.keyword import VERSION as KEYWORD_VERSION
+from qa.keyword import KeywordIndex, Row
 from qa.store import Transaction
 
 MANIFEST = "manifest.json"

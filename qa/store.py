@@ -106,7 +106,9 @@ class Transaction:
 
     def origin(self, article_id: str) -> str | None:
         """Return the file an article was named after."""
-        row = self._db.execute("SELECT origin FROM article WHERE current AND id = ?", (article_id,)).fetchone()
+        row = self._db.execute(
+            "SELECT origin FROM article WHERE current AND id = ?", (article_id,)
+        ).fetchone()
         return None if row is None else row[0]
 
     def coverage(self, filters: Filters | None = None) -> Coverage:
@@ -127,7 +129,11 @@ class Transaction:
         return [row[0] for row in rows]
 
     def put(
-        self, article: Article, spans: Sequence[tuple[int, int]], vectors: NDArray[np.float16], origin: str | None
+        self,
+        article: Article,
+        spans: Sequence[tuple[int, int]],
+        vectors: NDArray[np.float16],
+        origin: str | None,
     ) -> None:
         """Store an article's new revision with its passages, in place of an older one."""
         self._retire(article.id)
@@ -144,7 +150,10 @@ class Transaction:
         ).lastrowid
         self._db.executemany(
             "INSERT INTO passage (article, start, end, vector) VALUES (?, ?, ?, ?)",
-            [(key, start, end, vector.tobytes()) for (start, end), vector in zip(spans, vectors, strict=True)],
+            [
+                (key, start, end, vector.tobytes())
+                for (start, end), vector in zip(spans, vectors, strict=True)
+            ],
         )
 
     def remove(self, article_id: str) -> bool:
@@ -174,7 +183,8 @@ class Transaction:
             return None
         condition, values = where(filters)
         rows = self._db.execute(
-            f"SELECT p.id FROM passage p JOIN article a ON a.key = p.article WHERE {condition} ORDER BY p.id", values
+            f"SELECT p.id FROM passage p JOIN article a ON a.key = p.article WHERE {condition} ORDER BY p.id",
+            values,
         )
         return np.fromiter((row[0] for row in rows), np.int64)
 
@@ -199,8 +209,12 @@ class Transaction:
         articles: dict[str, Article] = {}
         found = {}
         for number, start, end, *row in rows:
-            article = articles.setdefault(row[0], _article(row)) if row[0] not in articles else articles[row[0]]
-            passage = Passage(id=number, article_id=article.id, start=start, end=end, text=article.text[start:end])
+            article = (
+                articles.setdefault(row[0], _article(row)) if row[0] not in articles else articles[row[0]]
+            )
+            passage = Passage(
+                id=number, article_id=article.id, start=start, end=end, text=article.text[start:end]
+            )
             found[number] = passage, article
         return found
 
@@ -261,7 +275,9 @@ class Store:
             application = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
         if application != APPLICATION_ID:
-            raise ArchiveDamaged(f"{self.path} is not an archive's database. Index the articles into a new folder.")
+            raise ArchiveDamaged(
+                f"{self.path} is not an archive's database. Index the articles into a new folder."
+            )
         if version > SCHEMA_VERSION:
             raise ArchiveIncompatible(
                 f"{self.path.parent} was written by a newer version (schema {version}, this one reads "
@@ -282,7 +298,9 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         """Enter a write transaction, committed unless the block raises."""
         if not self.writable:
-            raise ArchiveReadOnly(f"{self.path.parent} cannot be written. Copy the archive to a folder of your own.")
+            raise ArchiveReadOnly(
+                f"{self.path.parent} cannot be written. Copy the archive to a folder of your own."
+            )
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -334,9 +352,13 @@ class Store:
     def _explained(self, error: sqlite3.DatabaseError) -> Exception:
         text = str(error)
         if "readonly" in text or "read-only" in text:
-            return ArchiveReadOnly(f"{self.path.parent} cannot be written ({text}). Copy the archive elsewhere.")
+            return ArchiveReadOnly(
+                f"{self.path.parent} cannot be written ({text}). Copy the archive elsewhere."
+            )
         if "locked" in text or "full" in text or "disk I/O" in text:
-            return ArchiveReadOnly(f"{self.path}: {text}. Nothing was lost; make room or wait, then run it again.")
+            return ArchiveReadOnly(
+                f"{self.path}: {text}. Nothing was lost; make room or wait, then run it again."
+            )
         return ArchiveDamaged(f"{self.path}: {text}. Restore it from a copy, or index the articles again.")
 
 

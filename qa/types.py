@@ -136,11 +136,22 @@ class Turn(Frozen):
 
 
 class Query(Frozen):
-    """A question as it is searched: ``text`` stands alone, history and filters are resolved."""
+    """A question as it is searched and read.
 
-    text: Text
+    ``question`` is what was asked, cleaned. ``text`` stands alone: it says what a follow-up leaves to the
+    conversation. ``context`` holds texts of the conversation that are searched too, with their weights;
+    the question itself weighs 1.
+    """
+
     question: Text
+    text: Text
     filters: Filters = Filters()
+    context: tuple[tuple[Text, float], ...] = ()
+
+    @property
+    def searched(self) -> tuple[tuple[str, float], ...]:
+        """Each text to search for, with its weight."""
+        return ((self.question, 1.0), *self.context)
 
 
 class Hit(Frozen):

@@ -11,17 +11,26 @@ from qa.keyword import terms
 from qa.settings import Settings
 from qa.types import Filters, Query, Turn
 
-_SURROGATE_OR_CONTROL = re.compile(r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_SURROGATE_OR_CONTROL = re.compile(
+    r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _POINTS_BACK = re.compile(
     r"\b(?:he|she|they|him|her|them|his|hers|their|theirs|it|its|this|that|these|those|there|then|the (?:same|other|latter"
     r"|former|event|meeting|visit|two|second|first|third|last)|one|ones|another|else)\b"
     r"|[他她它这那]|^(?:and|or|but|so|also|what about|how about|why|when|where|who)\b[^a-z]*$",
     re.I,
 )
-_OPENS_AS_FOLLOW_UP = re.compile(r"^(?:and|or|but|so|also|then|ok|okay|what about|how about|what else|who else|那|还有)\b", re.I)
-_AND_ALSO = re.compile(
-    r",?\s+and\s+(?=(?:in |on |at |by |to |for |with )?(?:who|whom|whose|what|when|where|which|why|how)\b)|\?\s+(?=\w)", re.I
+_OPENS_AS_FOLLOW_UP = re.compile(
+    r"^(?:and|or|but|so|also|then|ok|okay|what about|how about|what else|who else|那|还有)\b", re.I
 )
+_AND_ALSO = re.compile(
+    r",?\s+and\s+(?=(?:in |on |at |by |to |for |with )?(?:who|whom|whose|what|when|where|which|why|how)\b)|\?\s+(?=\w)",
+    re.I,
+)
+ASKED_WEIGHT, TOLD_WEIGHT = 0.5, 0.3
+"""Weight in the search of all questions so far, and of the last answer, against the question's own 1."""
+TURN = 600
+"""Characters of an earlier turn that are looked at."""
 FEW_TERMS = 3
 """A question with no more content words than this leans on the conversation before it."""
 
@@ -39,9 +48,17 @@ def understand(
     text, notices = _clean(question, settings.max_question)
     if not text:
         raise QuestionError("The question is empty. Ask in a word or a sentence what you want to find.")
-    asked = [cleaned for turn in history if turn.role == "user" and (cleaned := _clean(turn.content, 500)[0])]
+    turns = [(turn.role, cleaned) for turn in history if (cleaned := _clean(turn.content, TURN)[0])]
+    asked = [content for role, content in turns if role == "user"]
+    told = [content for role, content in turns if role == "assistant"]
     standalone = f"{_subject(asked)} {text}" if asked and leans_on_history(text) else text
-    return Query(text=standalone, question=text, filters=filters or Filters()), notices
+    context = []
+    if asked:
+        context.append((" ".join([*asked, text]), ASKED_WEIGHT))
+    if told:
+        context.append((told[-1], TOLD_WEIGHT))
+    query = Query(question=text, text=standalone, filters=filters or Filters(), context=tuple(context))
+    return query, notices
 
 
 def parts(query: Query) -> list[Query]:
@@ -52,16 +69,14 @@ def parts(query: Query) -> list[Query]:
     pieces = [piece.strip(" ,;") for piece in _AND_ALSO.split(query.question)]
     if len(pieces) == 1 or any(len(piece.split()) < 2 and not leans_on_history(piece) for piece in pieces):
         return [query]
-    context = query.text.removesuffix(query.question).strip()
+    subject = query.text.removesuffix(query.question).strip()
     found: list[Query] = []
     for piece in pieces:
-        text = piece
-        if found and leans_on_history(piece):
-            text = f"{found[-1].text} {piece}"
-        elif context:
-            text = f"{context} {piece}"
-        question = piece if piece.endswith("?") else f"{piece}?"
-        found.append(query.model_copy(update={"text": text, "question": question[:1].upper() + question[1:]}))
+        question = piece[:1].upper() + piece[1:] + ("" if piece.endswith("?") else "?")
+        before = found[-1].text if found and leans_on_history(piece) else subject
+        context = ((before, ASKED_WEIGHT),) if before and found else query.context
+        text = f"{before} {question}".strip()
+        found.append(Query(question=question, text=text, filters=query.filters, context=context))
     return found
 
 

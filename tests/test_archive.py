@@ -103,7 +103,9 @@ def test_a_folder_that_was_moved_is_updated_not_doubled(archive, tmp_path):
     assert archive.add(after) == qa.IngestReport(updated=1)
 
 
-@pytest.mark.parametrize("hostile", ["../../x", "/etc/passwd", "a b/ü\t空", "x'; DROP TABLE article; --", "\ud800", "%"])
+@pytest.mark.parametrize(
+    "hostile", ["../../x", "/etc/passwd", "a b/ü\t空", "x'; DROP TABLE article; --", "\ud800", "%"]
+)
 def test_ids_are_opaque(archive, article, hostile):
     archive.add(article(hostile, "The mayor spoke."))
     (hit,) = archive.search("mayor")
@@ -200,7 +202,9 @@ def _flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_truncate, _scribble, _flip, Path.unlink], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("pattern", ["vectors.faiss", "keywords/*.store", "keywords/*.term", "keywords/meta.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "pattern", ["vectors.faiss", "keywords/*.store", "keywords/*.term", "keywords/meta.json", "manifest.json"]
+)
 def test_damaged_indexes_are_rebuilt_with_a_notice(seed_archive, settings, caplog, damage, pattern):
     expected = seed_archive.search("delegation Lin'an", k=5)
     seed_archive.close()
@@ -219,7 +223,9 @@ def test_a_deleted_index_folder_is_rebuilt(seed_archive, settings):
         assert reopened.search("delegation", k=5) == expected
 
 
-def test_what_an_interrupted_writer_left_is_indexed_by_the_next_question(archive, article, monkeypatch, settings):
+def test_what_an_interrupted_writer_left_is_indexed_by_the_next_question(
+    archive, article, monkeypatch, settings
+):
     archive.add(article("a", "The mill burnt down."))
 
     def power_cut() -> None:

@@ -64,5 +64,7 @@ def test_passages_lose_nothing_but_white_space(text):
 
 
 def test_the_header_names_title_source_and_day(seed_articles):
-    assert header(seed_articles["001"]).endswith("Return to zero and restart cohesion | Wuhu City | 28 February 2024")
+    assert header(seed_articles["001"]).endswith(
+        "Return to zero and restart cohesion | Wuhu City | 28 February 2024"
+    )
     assert header(Article(id="x", text="y")) == ""

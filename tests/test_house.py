@@ -26,7 +26,10 @@ OURS = {"app", "qa", "embeddings", "evals", "tests"}
 
 
 def modules() -> list[Path]:
-    return [ROOT / "app.py", *(p for room in ("qa", "embeddings", "evals") for p in sorted((ROOT / room).rglob("*.py")))]
+    return [
+        ROOT / "app.py",
+        *(p for room in ("qa", "embeddings", "evals") for p in sorted((ROOT / room).rglob("*.py"))),
+    ]
 
 
 def imported(path: Path) -> set[str]:
@@ -62,7 +65,8 @@ def test_the_readme_maps_every_module():
     unlisted = [
         name
         for path in modules()
-        if not (name := path.relative_to(ROOT).as_posix()).endswith("__init__.py") and f"`{name}`" not in README
+        if not (name := path.relative_to(ROOT).as_posix()).endswith("__init__.py")
+        and f"`{name}`" not in README
     ]
     assert unlisted == []
 

@@ -272,3 +272,29 @@ def test_a_sound_file_of_another_kind_is_reported(path):
 
 def test_the_errors_are_of_one_family():
     assert issubclass(IndexDamaged, embeddings.EmbeddingError)
+
+
+def test_readers_never_see_a_half_published_file(path):
+    rng = np.random.default_rng(4)
+    versions = [unit_rows(rng, count, 8) for count in (3, 40, 700)]
+    VectorIndex.build(np.arange(3), versions[0], path)
+    failures = []
+
+    def read():
+        for _ in range(60):
+            try:
+                found, _ = (index := VectorIndex.open(path)).search(versions[0], 3)
+                assert len(index) in (3, 40, 700)
+                assert found.shape == (3, 3)
+            except (IndexDamaged, AssertionError) as error:
+                failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for turn in range(40):
+        vectors = versions[turn % 3]
+        VectorIndex.build(np.arange(len(vectors)), vectors, path)
+    for reader in readers:
+        reader.join()
+    assert failures == []

@@ -41,7 +41,9 @@ def test_chinese_is_found_by_pairs_of_characters(index):
     assert found(index, "南陵") == []
 
 
-@pytest.mark.parametrize("query", ['"', "ferry:(", "body:ferry AND", "ferry~ [a TO b]", "^ferry\\", "/ferry/", "-ferry"])
+@pytest.mark.parametrize(
+    "query", ['"', "ferry:(", "body:ferry AND", "ferry~ [a TO b]", "^ferry\\", "/ferry/", "-ferry"]
+)
 def test_query_syntax_is_only_text(index, query):
     assert set(found(index, query)) in ({10**12, 7}, set())
 

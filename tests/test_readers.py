@@ -84,7 +84,12 @@ def test_chinese_page_furniture():
         "时间：2023年9月11日 作者：张三 新闻来源：芜湖市 【字号：大 中 小\n\n9月6日，检察长带队考察。",
         "x",
     )
-    assert (page.section, page.title, page.author, page.source) == ("检察新闻", "南陵县检察院赴临安考察", "张三", "芜湖市")
+    assert (page.section, page.title, page.author, page.source) == (
+        "检察新闻",
+        "南陵县检察院赴临安考察",
+        "张三",
+        "芜湖市",
+    )
     assert page.published == date(2023, 9, 11)
     assert page.text == "9月6日，检察长带队考察。"
 

@@ -1,19 +1,28 @@
 """Fusion and search: exact scores, exactly k, filters before the cut."""
 
+import numpy as np
 import pytest
 
 import qa
-from qa.retrieval import reciprocal_rank_fusion
+from qa.retrieval import fuse
 
 
-def test_reciprocal_rank_fusion_by_hand():
-    fused = reciprocal_rank_fusion([[1, 2, 3], [3, 1]])
-    assert fused == {1: 1 / (60 + 1) + 1 / (60 + 2), 3: 1 / (60 + 3) + 1 / (60 + 1), 2: 1 / (60 + 2)}
-    assert list(fused) == [1, 3, 2]
+def test_fusion_by_hand():
+    """Two candidates are one deviation above and below their mean, whatever the scale of a score."""
+    cosines, bm25 = np.array([[0.9, 0.1]], np.float32), np.array([[3.0, 7.0]], np.float32)
+    fused = fuse(cosines, bm25, np.array([1.0], np.float32))
+    assert fused == pytest.approx([0.6 * 1 + 0.4 * -1, 0.6 * -1 + 0.4 * 1])
 
 
-def test_ties_go_to_the_lower_id():
-    assert list(reciprocal_rank_fusion([[5, 9], [9, 5]])) == [5, 9]
+def test_a_search_that_finds_nothing_has_no_say():
+    cosines, bm25 = np.array([[0.9, 0.1]], np.float32), np.zeros((1, 2), np.float32)
+    assert fuse(cosines, bm25, np.array([1.0], np.float32)) == pytest.approx([0.6, -0.6])
+
+
+def test_texts_weigh_in_as_told():
+    cosines = np.array([[0.9, 0.1], [0.1, 0.9]], np.float32)
+    fused = fuse(cosines, np.zeros_like(cosines), np.array([1.0, 0.5], np.float32))
+    assert fused == pytest.approx([0.6 * (1 - 0.5), -0.6 * (1 - 0.5)])
 
 
 def test_search_returns_exactly_k_where_k_exist(archive, article):
@@ -29,7 +38,12 @@ def test_search_returns_exactly_k_where_k_exist(archive, article):
 
 def test_filters_leave_exactly_what_matches(archive, article):
     archive.add(
-        article(f"n{i}", f"The harbour in year {i}. " * 20, published=f"20{i:02}-06-01", source="Gull" if i % 2 else "Wire")
+        article(
+            f"n{i}",
+            f"The harbour in year {i}. " * 20,
+            published=f"20{i:02}-06-01",
+            source="Gull" if i % 2 else "Wire",
+        )
         for i in range(20)
     )
     archive.add(article("undated", "The harbour."))

@@ -30,7 +30,11 @@ def test_joints_without_a_space_are_split():
 
 
 def test_chinese_sentences():
-    assert sentences("检察长带队。他说：“你好！”然后离开了。") == ["检察长带队。", "他说：“你好！”", "然后离开了。"]
+    assert sentences("检察长带队。他说：“你好！”然后离开了。") == [
+        "检察长带队。",
+        "他说：“你好！”",
+        "然后离开了。",
+    ]
 
 
 def test_lines_are_sentences_unless_hard_wrapped():

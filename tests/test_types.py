@@ -12,7 +12,12 @@ def test_a_citation_spans_its_quote():
     good = dict(n=1, article_id="a", title="", quote="the mayor", start=5, end=14, text_sha256="")
     assert qa.Citation(**good, answer_start=9, answer_end=14).answer == "mayor"
     assert qa.Citation(**good).answer is None
-    for bad in ({"end": 13}, {"answer_start": 9}, {"answer_start": 4, "answer_end": 9}, {"answer_start": 9, "answer_end": 9}):
+    for bad in (
+        {"end": 13},
+        {"answer_start": 9},
+        {"answer_start": 4, "answer_end": 9},
+        {"answer_start": 9, "answer_end": 9},
+    ):
         with pytest.raises(ValidationError):
             qa.Citation(**{**good, **bad})
 
@@ -38,7 +43,10 @@ def test_filters_take_days_and_periods(after, before, expected):
     assert filters.active == any(expected)
 
 
-@pytest.mark.parametrize("wrong", [{"after": "2023-13"}, {"before": "soon"}, {"after": "2024", "before": "2023"}, {"since": "2023"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"after": "2023-13"}, {"before": "soon"}, {"after": "2024", "before": "2023"}, {"since": "2023"}],
+)
 def test_wrong_filters_are_refused(wrong):
     with pytest.raises(ValidationError):
         qa.Filters(**wrong)
@@ -57,7 +65,9 @@ def test_an_article_names_its_revision_and_takes_a_time_of_day():
 
 
 def test_settings_are_read_from_the_environment(tmp_path):
-    settings = qa.Settings.from_environ({"QA_PORT": "8000", "QA_ARCHIVE": str(tmp_path), "QA_MODEL": "", "OTHER": "x"})
+    settings = qa.Settings.from_environ(
+        {"QA_PORT": "8000", "QA_ARCHIVE": str(tmp_path), "QA_MODEL": "", "OTHER": "x"}
+    )
     assert (settings.port, settings.archive, settings.model) == (8000, tmp_path, None)
     with pytest.raises(qa.QAError, match="QA_PORT='http'"):
         qa.Settings.from_environ({"QA_PORT": "http"})

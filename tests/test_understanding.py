@@ -39,16 +39,29 @@ def test_an_ordinary_question_is_left_alone():
 
 @pytest.mark.parametrize(
     "question",
-    ["And who welcomed them there?", "When did he say that?", "what about 2022?", "Why?", "Who else attended?", "who was it", "那他呢？"],
+    [
+        "And who welcomed them there?",
+        "When did he say that?",
+        "what about 2022?",
+        "Why?",
+        "Who else attended?",
+        "who was it",
+        "那他呢？",
+    ],
 )
 def test_questions_that_lean_on_the_conversation(question):
     assert leans_on_history(question)
-    assert query(question, "Who led the Nanling delegation?", "Lu Yueping.").startswith("Who led the Nanling delegation?")
+    assert query(question, "Who led the Nanling delegation?", "Lu Yueping.").startswith(
+        "Who led the Nanling delegation?"
+    )
 
 
 @pytest.mark.parametrize(
     "question",
-    ["What did the Huaibei studio establish in the province?", "Who presided over the ministerial meeting of Taiqian County?"],
+    [
+        "What did the Huaibei studio establish in the province?",
+        "Who presided over the ministerial meeting of Taiqian County?",
+    ],
 )
 def test_questions_that_stand_alone_leave_the_conversation(question):
     assert query(question, "Who led the Nanling delegation?", "Lu Yueping.") == question

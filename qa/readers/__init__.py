@@ -55,7 +55,9 @@ def read_file(path: Path, article_id: str) -> Iterator[Found | Skipped]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         known = " ".join(sorted(READERS))
-        yield Skipped(str(path), f"no reader for {path.suffix or 'files without an extension'} (known: {known})")
+        yield Skipped(
+            str(path), f"no reader for {path.suffix or 'files without an extension'} (known: {known})"
+        )
         return
     try:
         yield from reader(path, article_id)

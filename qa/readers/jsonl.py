@@ -48,7 +48,9 @@ def _article(line: bytes, where: str) -> Found | Skipped:
             extra["date"] = stated
     identity = values.get("id", values.get("url"))
     if identity in (None, ""):
-        identity = hashlib.sha256(f"{values.get('title', '')}\0{text}".encode("utf-8", "replace")).hexdigest()[:16]
+        identity = hashlib.sha256(
+            f"{values.get('title', '')}\0{text}".encode("utf-8", "replace")
+        ).hexdigest()[:16]
     values["id"] = str(identity)
     try:
         return Found(Article(**values, extra=extra))

@@ -131,10 +131,20 @@ def _byline(line: str) -> dict[str, str] | None:
 
 def _is_title(line: str, rest: list[str]) -> bool:
     """Whether a line stands alone, above a blank line or a byline, and is no sentence of the text."""
-    if not any(other.strip() for other in rest) or line.endswith((".", "。")) or _opens_next_paragraph(line, rest):
+    if (
+        not any(other.strip() for other in rest)
+        or line.endswith((".", "。"))
+        or _opens_next_paragraph(line, rest)
+    ):
         return False
-    alone = not rest[0].strip() or _byline(rest[0].strip()) is not None or _DATED_BYLINE.fullmatch(rest[0].strip())
-    return bool(alone) and (len(line) <= TITLE_LENGTH or len(line) <= 2 * TITLE_LENGTH and len(split(line)) == 1)
+    alone = (
+        not rest[0].strip()
+        or _byline(rest[0].strip()) is not None
+        or _DATED_BYLINE.fullmatch(rest[0].strip())
+    )
+    return bool(alone) and (
+        len(line) <= TITLE_LENGTH or (len(line) <= 2 * TITLE_LENGTH and len(split(line)) == 1)
+    )
 
 
 def _opens_next_paragraph(line: str, rest: list[str]) -> bool:
