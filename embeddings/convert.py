@@ -13,13 +13,16 @@ import hashlib
 import json
 import logging
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from embeddings.errors import ConversionError, EmbeddingError, ModelNotFound
-from embeddings.openvino_encoder import FORMAT, MANIFEST, OpenVINOEncoder, sha256
+from embeddings.openvino_encoder import FORMAT, MANIFEST, OpenVINOEncoder
+from embeddings.openvino_runtime import sha256
 from embeddings.unconverted import SentenceTransformerEncoder
 
 AGREEMENT = 0.999
@@ -142,7 +145,8 @@ def _folder(source: str) -> Path:
     from sentence_transformers import SentenceTransformer
 
     try:
-        SentenceTransformer(source, device="cpu")  # fetches just the files it needs
+        # Fetches just the files it needs; without a connection, looks where it keeps what was fetched before.
+        SentenceTransformer(source, device="cpu", local_files_only=not _hub_answers())
         repository = source if "/" in source else f"sentence-transformers/{source}"
         return Path(snapshot_download(repository, local_files_only=True))
     except (OSError, ValueError) as error:
@@ -151,6 +155,21 @@ def _folder(source: str) -> Path:
             "Check the name and the connection, name a folder that holds the model, "
             "or leave the model out to use the bundled one."
         ) from error
+
+
+def _hub_answers() -> bool:
+    """Whether the Hub can be reached: asked once, as its own client tries each file for many seconds."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        urllib.request.urlopen(constants.ENDPOINT, timeout=10).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _traceable(original: SentenceTransformerEncoder) -> list[str]:

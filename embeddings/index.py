@@ -1,7 +1,5 @@
 """Vectors to the nearest ids: an exact FAISS scan over an immutable, memory-mapped file.
 
-A file is FAISS's own format (``IDMap,SQfp16``, inner product) followed by a seal: FAISS believes whatever
-a damaged header says and can crash on it, so nothing is handed to FAISS before the seal has been checked.
 Ids are stored in ascending order, so that a lower position means a lower id and ties break by id.
 
 An exact scan serves to about 200,000 vectors. A second kind of index for more than that would be chosen in
@@ -10,9 +8,7 @@ An exact scan serves to about 200,000 vectors. A second kind of index for more t
 
 from __future__ import annotations
 
-import hashlib
 import os
-import struct
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import IndexDamaged
+from embeddings.index_file import check_seal, damaged, import_faiss, sync_folder, write_sealed
 
-_VERSION = b"vecseal1"
-_SEAL = struct.Struct("<8sQQQ32s32s")  # version, dim, vectors, bytes before the codes, two digests
-_ADD_ROWS = 16_384
-_CHECKED_BYTES = 8 << 20  # vectors up to this size are hashed at every open: 5 ms, 11,000 passages
 _SPARE = 16  # fetched beyond k, so that a tie across the k-th place is mostly settled in one scan
 
 
@@ -62,11 +55,11 @@ class VectorIndex:
         path = Path(path)
         aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         try:
-            _write(ids, vectors, aside)
+            write_sealed(ids, vectors, aside)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     @classmethod
     def open(cls, path: Path, *, mmap: bool = True, verify: bool | None = None) -> Self:
@@ -83,17 +76,21 @@ class VectorIndex:
             IndexDamaged: The file is missing, cut short, or not what ``build`` wrote.
         """
         path = Path(path)
-        try:
-            dim, count = _check_seal(path, verify)
-        except OSError as error:
-            raise IndexDamaged(
-                f"The index file {path} cannot be read ({error.strerror}). Build it again."
-            ) from error
-        faiss = _faiss()
-        try:
-            outer = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
-        except RuntimeError as error:
-            raise _damaged(path, "FAISS cannot read it") from error
+        faiss = import_faiss()
+        while True:
+            try:
+                before = path.stat()
+                dim, count = check_seal(path, verify)
+                outer = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
+                after = path.stat()
+            except OSError as error:
+                raise IndexDamaged(
+                    f"The index file {path} cannot be read ({error.strerror}). Build it again."
+                ) from error
+            except RuntimeError as error:
+                raise damaged(path, "FAISS cannot read it") from error
+            if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
+                break  # else a new version was published between checking and reading
         inner = faiss.downcast_index(outer.index) if isinstance(outer, faiss.IndexIDMap) else None
         if not (
             isinstance(inner, faiss.IndexScalarQuantizer)
@@ -102,7 +99,7 @@ class VectorIndex:
             and outer.d == inner.d == dim
             and outer.ntotal == inner.ntotal == outer.id_map.size() == count
         ):
-            raise _damaged(path, "it holds another kind of index")
+            raise damaged(path, "it holds another kind of index")
         return cls(outer, faiss.vector_to_array(outer.id_map))
 
     @property
@@ -180,13 +177,6 @@ class VectorIndex:
         return mask
 
 
-def _faiss() -> Any:
-    """FAISS, imported when first used. Untyped: its stubs do not know what its Python layer adds."""
-    import faiss
-
-    return faiss
-
-
 def _scan(
     outer: Any, queries: NDArray[np.float32], width: int, candidates: int, selector: Any
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -195,7 +185,7 @@ def _scan(
     FAISS keeps any of the equal scores at the k-th place, so the scan is widened until the place after
     the last one fetched is known to be worse.
     """
-    faiss = _faiss()
+    faiss = import_faiss()
     # The scan runs below the id map: FAISS's own translation of ids in a selector costs a set of them.
     inner = faiss.downcast_index(outer.index)
     parameters = None if selector is None else faiss.SearchParameters(sel=selector)
@@ -210,13 +200,13 @@ def _scan(
 
 
 def _selector(mask: NDArray[np.bool_]) -> Any:
-    return _faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+    return import_faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
 @contextmanager
 def _omp_threads(threads: int) -> Iterator[None]:
     """Set the number of OpenMP threads of the calling thread, and put it back."""
-    faiss = _faiss()
+    faiss = import_faiss()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
     try:
@@ -248,80 +238,3 @@ def _int64(ids: NDArray[Any]) -> NDArray[np.int64]:
     if not np.can_cast(ids.dtype, np.int64) or ids.dtype == np.bool_:
         raise ValueError(f"ids must be int64, not {ids.dtype}")
     return np.ascontiguousarray(ids, dtype=np.int64)
-
-
-def _write(ids: NDArray[np.int64], vectors: Any, path: Path) -> None:
-    faiss = _faiss()
-    count, dim = vectors.shape
-    quantizer = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    index = faiss.IndexIDMap(quantizer)
-    for start in range(0, count, _ADD_ROWS):
-        # FAISS rounds halves away from zero, NumPy to even: rounded here, the codes are the caller's float16.
-        with np.errstate(over="ignore"):
-            rows = vectors[start : start + _ADD_ROWS].astype(np.float16).astype(np.float32)
-        if not np.isfinite(rows).all():
-            raise ValueError("a vector holds a number that is not finite or does not fit float16")
-        index.add_with_ids(np.ascontiguousarray(rows), ids[start : start + _ADD_ROWS])
-    try:
-        faiss.write_index(index, os.fspath(path))
-    except RuntimeError as error:
-        raise OSError(f"cannot write {path}: {error}") from error
-    with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        head = size - 8 * count - 2 * dim * count
-        fields = _VERSION, dim, count, head
-        frame, codes = _digests(file, fields, size, with_codes=True)
-        file.seek(size)
-        file.write(_SEAL.pack(*fields, frame, codes))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _check_seal(path: Path, verify: bool | None) -> tuple[int, int]:
-    """Compare a file with its seal; return dimension and number of vectors."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END) - _SEAL.size
-        if size < 0:
-            raise _damaged(path, "it is cut short")
-        file.seek(size)
-        version, dim, count, head, frame, codes = _SEAL.unpack(file.read(_SEAL.size))
-        if version != _VERSION or size != head + 8 * count + 2 * dim * count:
-            raise _damaged(path, "it is cut short or was overwritten")
-        if verify is None:
-            verify = 2 * dim * count <= _CHECKED_BYTES
-        seen = _digests(file, (version, dim, count, head), size, with_codes=verify)
-    if seen[0] != frame or (verify and seen[1] != codes):
-        raise _damaged(path, "it was overwritten")
-    return dim, count
-
-
-def _digests(
-    file: Any, fields: tuple[bytes, int, int, int], size: int, *, with_codes: bool
-) -> tuple[bytes, bytes]:
-    """SHA-256 of the frame (seal fields, header, ids) and of the vectors' codes."""
-    _version, _dim, count, head = fields
-    file.seek(0)
-    frame = hashlib.sha256(repr(fields).encode())
-    frame.update(file.read(head))
-    codes = hashlib.sha256()
-    end = size - 8 * count
-    if with_codes:
-        while block := file.read(min(1 << 20, end - file.tell())):
-            codes.update(block)
-    file.seek(end)
-    frame.update(file.read(size - end))
-    return frame.digest(), codes.digest()
-
-
-def _damaged(path: Path, why: str) -> IndexDamaged:
-    return IndexDamaged(f"The index file {path} is damaged: {why}. Build it again.")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut, where folders can be synced (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

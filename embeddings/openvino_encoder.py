@@ -7,26 +7,21 @@ blobs: what OpenVINO compiled for one kind of CPU, kept because importing it hal
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
-import struct
-import sys
 import threading
-import uuid
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from queue import LifoQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ModelDamaged
+from embeddings.openvino_runtime import Lanes, checked, damaged
 
 MANIFEST = "encoder.json"
 FORMAT = 1
@@ -38,7 +33,6 @@ _BULK_BATCHES = 4  # from here on it pays to compile for throughput
 _STREAMS = 4
 _PAD_TO = 8  # each new length costs the CPU plugin some milliseconds of preparation
 _CHARS_PER_TOKEN = 32
-_CHECKSUM = struct.Struct("<I")
 
 
 class OpenVINOEncoder:
@@ -65,9 +59,9 @@ class OpenVINOEncoder:
         self._threads = threads
         try:
             self._manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
-            self._tokenizer_json = _checked(folder, "tokenizer.json", self._manifest).decode()
+            self._tokenizer_json = checked(folder, "tokenizer.json", self._manifest).decode()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _damaged(folder, f"{MANIFEST}: {error}") from error
+            raise damaged(folder, f"{MANIFEST}: {error}") from error
         manifest = self._manifest
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
@@ -76,7 +70,7 @@ class OpenVINOEncoder:
         self._windowed = Tokenizer.from_str(self._tokenizer_json)
         self._windowed.no_padding()
         self._windowed.enable_truncation(manifest["window"])
-        self._latency = _Lanes(folder, manifest, streams=1, threads=threads)
+        self._latency = Lanes(folder, manifest, streams=1, threads=threads)
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -104,9 +98,9 @@ class OpenVINOEncoder:
         return tokenizer
 
     @cached_property
-    def _throughput(self) -> _Lanes:
+    def _throughput(self) -> Lanes:
         streams = min(_STREAMS, self._threads or os.cpu_count() or 1)
-        return _Lanes(self._folder, self._manifest, streams=streams, threads=self._threads)
+        return Lanes(self._folder, self._manifest, streams=streams, threads=self._threads)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
@@ -159,66 +153,6 @@ class OpenVINOEncoder:
         return {name: columns[name] for name in self._manifest["inputs"]}
 
 
-class _Lanes:
-    """A compiled model and one inference request for each of its streams."""
-
-    def __init__(self, folder: Path, manifest: dict[str, Any], *, streams: int, threads: int | None) -> None:
-        openvino = import_openvino()
-        core = openvino.Core()
-        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if manifest["precision"] == "any" and "BF16" in capabilities else "f32"
-        config: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-            "NUM_STREAMS": streams,
-            # Pinned threads of two processes would share cores while others idle.
-            "ENABLE_CPU_PINNING": False,
-        }
-        if threads is not None:
-            config["INFERENCE_NUM_THREADS"] = threads
-        machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version()]
-        blob = folder / f"{hashlib.sha256(repr((machine, precision)).encode()).hexdigest()[:16]}.blob"
-        compiled, self._memory = _import_blob(openvino, core, blob, config)
-        if compiled is None:
-            _checked(folder, "model.xml", manifest)
-            _checked(folder, "model.bin", manifest)
-            compiled = core.compile_model(os.fspath(folder / "model.xml"), "CPU", config)
-            _write_blob(compiled, blob)
-        self.streams = streams
-        self._compiled = compiled
-        self._requests: LifoQueue[Any] = LifoQueue()
-        for _ in range(streams):
-            self._requests.put(compiled.create_infer_request())
-
-    def infer(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        """Run one batch, waiting for a free request."""
-        request = self._requests.get()
-        try:
-            request.infer(inputs, share_inputs=True)
-            return np.array(request.get_output_tensor(0).data, dtype=np.float32)
-        finally:
-            self._requests.put(request)
-
-
-def import_openvino() -> Any:
-    """Import OpenVINO without its model converter.
-
-    ``import openvino`` imports the converter where it can, and that reports the import to its makers, over
-    the network, unless the user has opted out; it is also two thirds of the import's time. ``None`` in
-    ``sys.modules`` makes it look absent, which OpenVINO allows for.
-    """
-    converter = "openvino.tools.ovc"
-    hide = "openvino" not in sys.modules and converter not in sys.modules
-    if hide:
-        sys.modules[converter] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    finally:
-        if hide:
-            del sys.modules[converter]
-    return openvino
-
-
 def without_surrogates(text: str) -> str:
     """Replace lone surrogates, which tokenizers refuses, by U+FFFD (one for one: offsets hold)."""
     return _SURROGATE.sub("\ufffd", text)
@@ -235,11 +169,6 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rows / np.where(lengths == 0, 1.0, lengths)[:, None], dtype=np.float32)
 
 
-def sha256(data: bytes) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def _batches(lengths: list[int]) -> list[list[int]]:
     """Group texts of like length, longest first, so that little is spent on padding."""
     batches: list[list[int]] = []
@@ -250,51 +179,3 @@ def _batches(lengths: list[int]) -> list[list[int]]:
             width = lengths[i]
         batches[-1].append(i)
     return batches
-
-
-def _checked(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
-    try:
-        data = (folder / name).read_bytes()
-    except OSError as error:
-        raise _damaged(folder, f"{name}: {error.strerror}") from error
-    if sha256(data) != manifest["files"][name]:
-        raise _damaged(folder, f"{name} is not what was written")
-    return data
-
-
-def _damaged(folder: Path, why: str) -> ModelDamaged:
-    return ModelDamaged(
-        f"The converted model in {folder} is damaged ({why}). Delete the folder; it will be made again."
-    )
-
-
-def _import_blob(openvino: Any, core: Any, blob: Path, config: dict[str, Any]) -> tuple[Any, Any]:
-    """Import a compiled model, which lives in the memory returned with it.
-
-    Both are ``None`` where there is none, or it does not pass its checksum.
-    """
-    try:
-        # Copy-on-write: nothing writes to it, but OpenVINO shares no memory that it could not write to.
-        data = np.memmap(blob, dtype=np.uint8, mode="c")
-    except (OSError, ValueError):  # absent or empty
-        return None, None
-    body, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :].tobytes()
-    if checksum != _CHECKSUM.pack(zlib.crc32(body.data)):
-        return None, None
-    try:
-        return core.import_model(openvino.Tensor(body, shared_memory=True), "CPU", config), data
-    except RuntimeError:  # made by a build that OpenVINO does not think compatible
-        return None, None
-
-
-def _write_blob(compiled: Any, blob: Path) -> None:
-    """Keep a compiled model for the next load, where the folder can be written."""
-    data = compiled.export_model().getvalue()
-    aside = blob.with_name(f".{blob.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.write(_CHECKSUM.pack(zlib.crc32(data)))
-        aside.replace(blob)
-    except OSError:
-        aside.unlink(missing_ok=True)

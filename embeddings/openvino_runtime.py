@@ -1,0 +1,139 @@
+"""Runs a converted model's graph with OpenVINO, quickly loaded from what was compiled before."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import sys
+import uuid
+import zlib
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.errors import ModelDamaged
+
+_CHECKSUM = struct.Struct("<I")
+
+
+class Lanes:
+    """A compiled model and one inference request for each of its streams."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], *, streams: int, threads: int | None) -> None:
+        openvino = import_openvino()
+        core = openvino.Core()
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = "bf16" if manifest["precision"] == "any" and "BF16" in capabilities else "f32"
+        config: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "NUM_STREAMS": streams,
+            # Pinned threads of two processes would share cores while others idle.
+            "ENABLE_CPU_PINNING": False,
+        }
+        if threads is not None:
+            config["INFERENCE_NUM_THREADS"] = threads
+        machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version()]
+        blob = folder / f"{hashlib.sha256(repr((machine, precision)).encode()).hexdigest()[:16]}.blob"
+        compiled, self._memory = _import_blob(openvino, core, blob, config)
+        if compiled is None:
+            checked(folder, "model.xml", manifest)
+            checked(folder, "model.bin", manifest)
+            compiled = core.compile_model(os.fspath(folder / "model.xml"), "CPU", config)
+            _write_blob(compiled, blob)
+        self.streams = streams
+        self._compiled = compiled
+        self._requests: LifoQueue[Any] = LifoQueue()
+        for _ in range(streams):
+            self._requests.put(compiled.create_infer_request())
+
+    def infer(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Run one batch, waiting for a free request."""
+        request = self._requests.get()
+        try:
+            request.infer(inputs, share_inputs=True)
+            return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        finally:
+            self._requests.put(request)
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its model converter.
+
+    ``import openvino`` imports the converter where it can, and that reports the import to its makers, over
+    the network, unless the user has opted out; it is also two thirds of the import's time. ``None`` in
+    ``sys.modules`` makes it look absent, which OpenVINO allows for.
+    """
+    converter = "openvino.tools.ovc"
+    hide = "openvino" not in sys.modules and converter not in sys.modules
+    if hide:
+        sys.modules[converter] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        if hide:
+            del sys.modules[converter]
+    return openvino
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def checked(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
+    """Read a file of a converted model.
+
+    Raises:
+        ModelDamaged: It is missing, or not what the manifest says.
+    """
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise damaged(folder, f"{name}: {error.strerror}") from error
+    if sha256(data) != manifest["files"][name]:
+        raise damaged(folder, f"{name} is not what was written")
+    return data
+
+
+def damaged(folder: Path, why: str) -> ModelDamaged:
+    """Make the error for a converted model that cannot be used."""
+    return ModelDamaged(
+        f"The converted model in {folder} is damaged ({why}). Delete the folder; it will be made again."
+    )
+
+
+def _import_blob(openvino: Any, core: Any, blob: Path, config: dict[str, Any]) -> tuple[Any, Any]:
+    """Import a compiled model, which lives in the memory returned with it.
+
+    Both are ``None`` where there is none, or it does not pass its checksum.
+    """
+    try:
+        # Copy-on-write: nothing writes to it, but OpenVINO shares no memory that it could not write to.
+        data = np.memmap(blob, dtype=np.uint8, mode="c")
+    except (OSError, ValueError):  # absent or empty
+        return None, None
+    body, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :].tobytes()
+    if checksum != _CHECKSUM.pack(zlib.crc32(body.data)):
+        return None, None
+    try:
+        return core.import_model(openvino.Tensor(body, shared_memory=True), "CPU", config), data
+    except RuntimeError:  # made by a build that OpenVINO does not think compatible
+        return None, None
+
+
+def _write_blob(compiled: Any, blob: Path) -> None:
+    """Keep a compiled model for the next load, where the folder can be written."""
+    data = compiled.export_model().getvalue()
+    aside = blob.with_name(f".{blob.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.write(_CHECKSUM.pack(zlib.crc32(data)))
+        aside.replace(blob)
+    except OSError:
+        aside.unlink(missing_ok=True)
