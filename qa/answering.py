@@ -171,7 +171,7 @@ class _Draft:
         citations = tuple(_citation(n, quote) for n, quote in enumerate(_in_reading_order(quotes), 1))
         said = [f"“{c.quote}” [{c.n}]" for c in citations]
         said += [f"The archive does not say: {question}" for question in silent]
-        return self._answer(" ".join(said), citations, confidence)
+        return self._answer(" ".join(said), citations, confidence, tuple(silent))
 
     def state(self, name: str, value: str, article: Article) -> Answer:
         citation = _citation(1, _opening(article), name)
@@ -192,7 +192,9 @@ class _Draft:
             notices=self.notices,
         )
 
-    def _answer(self, text: str, citations: tuple[Citation, ...], confidence: float) -> Answer:
+    def _answer(
+        self, text: str, citations: tuple[Citation, ...], confidence: float, unanswered: tuple[str, ...] = ()
+    ) -> Answer:
         return Answer(
             question=self.query.question,
             text=text,
@@ -202,6 +204,7 @@ class _Draft:
             coverage=self.coverage,
             hits=self.hits,
             query=self.query,
+            unanswered=unanswered,
             notices=self.notices,
         )
 

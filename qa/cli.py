@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -217,23 +218,21 @@ def _opened(folder: Path | None) -> AbstractContextManager[Archive]:
 def render(answer: Answer, width: int | None = None) -> str:
     """Lay an answer out for a terminal; styles are left to :func:`click.echo`, which drops them in a pipe."""
     width = width or min(shutil.get_terminal_size((88, 24)).columns, 100)
+    lines = []
     if answer.abstained:
-        lines = [*_wrapped(_plain(answer.text), width)]
+        lines += _wrapped(_plain(answer.text), width)
         if answer.closest:
             lines += ["", click.style("Closest match (not an answer):", bold=True)]
-            lines += _quote(answer.closest, width)
-            lines += _source(answer.closest, width)
+            lines += [*_quote(answer.closest, width), *_sources([answer.closest], width)]
         return "\n".join(lines)
-    lines = []
     if answer.citations[0].kind == "metadata":
-        lines += _wrapped(_plain(answer.text), width)
+        lines += [*_wrapped(_plain(answer.text), width), ""]
     else:
         for citation in answer.citations:
             lines += [*_quote(citation, width), ""]
-        lines.pop()
-    lines += ["", click.style("Sources", bold=True)]
-    for citation in answer.citations:
-        lines += _source(citation, width)
+        for question in answer.unanswered:
+            lines += [*_wrapped(f"The archive does not say: {_plain(question)}", width), ""]
+    lines += [click.style("Sources", bold=True), *_sources(answer.citations, width)]
     return "\n".join(lines)
 
 
@@ -258,10 +257,17 @@ def _marked(lines: list[str], near: int, short: str) -> list[str]:
     return (text[: found.start()] + "\n".join(parts) + text[found.end() :]).split("\n")
 
 
-def _source(citation: Citation, width: int) -> list[str]:
-    facts = [citation.title or citation.article_id, citation.source, str(citation.published or "undated")]
-    lines = _wrapped(_plain(f"[{citation.n}] {' · '.join(f for f in facts if f)}"), width, indent="    ")
-    lines.append(f"    {_plain(citation.url or citation.article_id)} ({citation.start}–{citation.end})")
+def _sources(citations: Sequence[Citation], width: int) -> list[str]:
+    """List each article once, with the numbers of its quotes and where they stand."""
+    lines = []
+    for _, group in groupby(citations, key=lambda c: c.article_id):
+        quotes = list(group)
+        first = quotes[0]
+        numbers = "".join(f"[{c.n}]" for c in quotes)
+        facts = [first.title or first.article_id, first.source, str(first.published or "undated")]
+        lines += _wrapped(_plain(f"{numbers} {' · '.join(f for f in facts if f)}"), width, indent="    ")
+        places = ", ".join(f"{c.start}–{c.end}" for c in quotes)
+        lines.append(f"    {_plain(first.url or first.article_id)} ({places})")
     return lines
 
 
