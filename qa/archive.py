@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
-
-import numpy as np
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
 from qa import chunking, examples
 from qa.answering import Answerer
 from qa.errors import (
-    ArchiveError,
     ArchiveExists,
     ArchiveIncompatible,
     ArchiveNotFound,
     ArchiveReadOnly,
     ArticleNotFound,
-    InputError,
 )
-from qa.readers import read_paths
-from qa.readers.found import Found
+from qa.ingest import Source, ingest
+from qa.published import Published
 from qa.retrieval import search
 from qa.settings import BUNDLED_READER, NO_READER, Settings
-from qa.snapshot import Snapshot, SnapshotDamaged
-from qa.store import Store, Transaction
-from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Skipped, Turn
+from qa.store import Store
+from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
 from qa.understanding import understand
 
 if TYPE_CHECKING:
@@ -43,17 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("qa")
 
 DATABASE = "archive.sqlite"
-DERIVED = "derived"
-LOCK = ".writer"
-BATCH_ARTICLES = 64
-WRITER_WAIT = 60.0
-"""Seconds a writer waits for another one before it gives up."""
-
-ATTEMPTS = 3
-"""How often a question is tried while indexes are being rebuilt under it."""
-
-Source = str | Path | Article
-Result = TypeVar("Result")
 
 
 class Archive:
@@ -66,9 +45,7 @@ class Archive:
         self.path = path
         self.settings = settings
         self._store = store
-        self._snapshot: Snapshot | None = None
-        self._snapshot_lock = threading.Lock()
-        self._private: tempfile.TemporaryDirectory[str] | None = None
+        self._published = Published(path, store)
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -108,6 +85,8 @@ class Archive:
         )
         archive = cls(path, store, settings)
         archive.__dict__["encoder"] = encoder
+        with archive._published.writing():
+            pass
         return archive
 
     @classmethod
@@ -143,13 +122,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the files; the archive is not used afterwards."""
-        with self._snapshot_lock:
-            if self._snapshot:
-                self._snapshot.vectors.close()
-                self._snapshot = None
-            if self._private:
-                self._private.cleanup()
-                self._private = None
+        self._published.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -251,104 +224,16 @@ class Archive:
             InputError: Nothing could be read at all.
             ArchiveReadOnly: The folder cannot be written.
         """
-        counts = {"added": 0, "updated": 0, "unchanged": 0}
-        skipped: list[Skipped] = []
-        with self._writing():
-            articles = self._found(sources, skipped)
-            while batch := list(islice(articles, BATCH_ARTICLES)):
-                self._put_batch(batch, counts)
-            self._publish()
-        if skipped and not any(counts.values()):
-            first = skipped[0]
-            more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
-            raise InputError(f"Nothing could be read. {first.where}: {first.why}{more}.")
-        return IngestReport(**counts, skipped=tuple(skipped))
+        with self._published.writing():
+            return ingest(sources, self._store, self.encoder)
 
     def remove(self, ids: str | Iterable[str]) -> int:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""
-        with self._writing():
-            with self._store.write() as transaction:
-                removed = sum(map(transaction.remove, [ids] if isinstance(ids, str) else ids))
-                if removed:
-                    transaction.set_meta(generation=transaction.generation + 1)
-            self._publish()
+        with self._published.writing(), self._store.write() as transaction:
+            removed = sum(map(transaction.remove, [ids] if isinstance(ids, str) else ids))
+            if removed:
+                transaction.set_meta(generation=transaction.generation + 1)
         return removed
-
-    def _found(self, sources: Source | Iterable[Source], skipped: list[Skipped]) -> Iterator[Found]:
-        for source in [sources] if isinstance(sources, str | Path | Article) else sources:
-            for found in [Found(source)] if isinstance(source, Article) else read_paths([source]):
-                if isinstance(found, Skipped):
-                    skipped.append(found)
-                elif not found.article.text.strip():
-                    skipped.append(Skipped(found.article.id, "the article has no text"))
-                else:
-                    yield found
-
-    def _put_batch(self, batch: Sequence[Found], counts: dict[str, int]) -> None:
-        """Cut and encode a batch outside any transaction, then store it in one."""
-        with self._store.read() as transaction:
-            fresh = {}
-            for found in batch:
-                article, origin = self._named(found, transaction)
-                present = transaction.article(article.id)
-                if present == article and article.id not in fresh:
-                    counts["unchanged"] += 1
-                else:
-                    known = present is not None or article.id in fresh
-                    counts["updated" if known else "added"] += 1
-                    fresh[article.id] = article, origin
-        if not fresh:
-            return
-        encoder = self.encoder
-        spans = [chunking.chunk(a.text, encoder.token_spans, encoder.max_tokens) for a, _ in fresh.values()]
-        texts = [
-            chunking.embedded_text(chunking.header(article), article.text[start:end])
-            for (article, _), cut in zip(fresh.values(), spans, strict=True)
-            for start, end in cut
-        ]
-        vectors = encoder.encode(texts).astype(np.float16)
-        with self._store.write() as transaction:
-            at = 0
-            for (article, origin), cut in zip(fresh.values(), spans, strict=True):
-                transaction.put(article, cut, vectors[at : at + len(cut)], origin)
-                at += len(cut)
-            transaction.set_meta(generation=transaction.generation + 1)
-
-    @staticmethod
-    def _named(found: Found, transaction: Transaction) -> tuple[Article, str | None]:
-        """Keep two files of the same name apart: an article is not updated from another file that still exists."""
-        article, origin = found
-        if origin is None:
-            return article, None
-        earlier = transaction.origin(article.id)
-        if earlier in (None, origin) or not Path(earlier).exists():
-            return article, origin
-        present = transaction.article(article.id)
-        if present == article:
-            return article, earlier
-        parent = Path(origin).parent.name
-        return article.model_copy(update={"id": f"{parent}/{article.id}"}), origin
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        if not self._store.writable:
-            raise ArchiveReadOnly(f"{self.path} cannot be written. Copy the archive to a folder of your own.")
-        try:
-            with FileLock(self.path / LOCK, timeout=WRITER_WAIT):
-                yield
-        except Timeout:
-            raise ArchiveError(
-                f"Another process is writing to {self.path}. Run this again when it is done."
-            ) from None
-
-    def _publish(self) -> None:
-        """Build the indexes of the present state and record them as its own."""
-        folder = self.path / DERIVED
-        with self._store.write() as transaction:
-            before = transaction.meta("derived")
-            name = Snapshot.build(transaction, folder)
-            transaction.set_meta(derived=name, derived_generation=transaction.generation)
-        Snapshot.prune(folder, keep={before, name})
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -367,7 +252,7 @@ class Archive:
             QuestionError: The question is empty.
         """
         query, _ = understand(question, history or (), filters, self.settings)
-        return self._reading(
+        return self._published.reading(
             lambda transaction, snapshot: search(query, k, transaction, snapshot, self.encoder)[0]
         )
 
@@ -383,56 +268,8 @@ class Archive:
             QuestionError: The question is empty.
         """
         query, notices = understand(question, history or (), filters, self.settings)
-        return self._reading(
+        return self._published.reading(
             lambda transaction, snapshot: Answerer(
                 transaction, snapshot, self.encoder, self.reader, self.settings
             ).answer(query, notices)
         )
-
-    def _reading(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:
-        """Do some reading in one transaction, with the indexes of its state; damaged ones are rebuilt."""
-        for _ in range(ATTEMPTS):
-            try:
-                with self._store.read() as transaction:
-                    stale = transaction.meta("derived_generation") != transaction.meta("generation")
-                    if not (stale and self._catch_up()):
-                        return work(transaction, self._current_snapshot(transaction))
-            except SnapshotDamaged as error:
-                self._repair(error)
-        raise ArchiveError(f"{self.path}: its indexes cannot be built. Free some disk space, then try again.")
-
-    def _current_snapshot(self, transaction: Transaction) -> Snapshot:
-        name = transaction.meta("derived")
-        with self._snapshot_lock:
-            if self._snapshot is None or not (self._snapshot.name == name or self._private):
-                self._snapshot = Snapshot.open(self.path / DERIVED, name)
-            return self._snapshot
-
-    def _catch_up(self) -> bool:
-        """Index what a writer left unindexed when it was cut off, unless one is at work; tell whether it was done."""
-        if not self._store.writable or self._private:
-            return False
-        try:
-            with FileLock(self.path / LOCK, timeout=0):
-                self._publish()
-                return True
-        except Timeout:
-            return False
-
-    def _repair(self, error: SnapshotDamaged) -> None:
-        with self._store.read() as transaction:
-            broken = transaction.meta("derived")
-        log.warning("The search index of %s is being rebuilt (%s).", self.path, error)
-        if not self._store.writable:
-            with self._snapshot_lock, self._store.read() as transaction:
-                self._private = self._private or tempfile.TemporaryDirectory(prefix="qa-index-")
-                folder = Path(self._private.name)
-                self._snapshot = Snapshot.open(folder, Snapshot.build(transaction, folder))
-            return
-        with self._writing():
-            with self._store.read() as transaction:
-                if transaction.meta("derived") != broken:
-                    return
-            self._publish()
-        with self._snapshot_lock:
-            self._snapshot = None

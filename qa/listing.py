@@ -15,7 +15,7 @@ _WORDS = {
     for n, word in enumerate(words, 1)
 }
 _ITEM = re.compile(
-    rf"(?:[(（]?(\d{{1,2}})(?:[.)、）:]|\s)\s*|({'|'.join(_ORDINALS)})(?:ly)?\b[,:]?\s*|(one|two|three|four|five)(?: requirements?)?\b[,:]?\s+(?=[A-Z])"
+    rf"(?:[(（]?(\d{{1,2}})(?:[.)、）:]|\s)\s*|({'|'.join(_ORDINALS)})(?:ly)?\b[,:]?\s*|(one|two|three|four|five)(?: requirements?)?\b[,:]?\s+(?=(?-i:[A-Z]))"
     rf"|第?([{_HAN}])(?:是|、|，))",
     re.I,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -139,7 +140,7 @@ def _named_sources(question: str, sources: tuple[str, ...]) -> list[_Named]:
             entry = index.get(_key([w[0] for w in run]))
             if entry is None or any(
                 not re.fullmatch(r"[^\w?!;,\n]{1,3}", question[a.end() : b.start()])
-                for a, b in zip(run, run[1:], strict=False)
+                for a, b in itertools.pairwise(run)
             ):
                 continue
             texts = [w[0] for w in run]
@@ -191,7 +192,8 @@ _MONTHS = {
     name.casefold(): n for n in range(1, 13) for name in (calendar.month_name[n], calendar.month_abbr[n])
 } | {"sept": 9}
 _NUMBERS = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4} | {
-    word: n for n, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), 1)
+    word: n
+    for n, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), 1)
 }
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY = r"[0-3]?\d(?:st|nd|rd|th)?"
@@ -208,7 +210,7 @@ _FORMS = [
         rf"(?P<m>{_MONTH})",
         rf"(?P<y>{_YEAR})",
         r"(?P<word>yesterday|today)",
-        rf"(?P<which>this|last|past|previous)\s+(?P<unit>week|month|year)(?!['’])",
+        r"(?P<which>this|last|past|previous)\s+(?P<unit>week|month|year)(?!['’])",
         rf"(?:an?\s+)?{_COUNT}\s+ago(?P<ago>)",
         rf"the\s+(?:last|past|previous)\s+{_COUNT}(?P<past>)",
     )
@@ -217,7 +219,9 @@ _FORMS = [
     re.compile(r"(?P<word>昨天|今天)"),
     re.compile(r"(?P<which>上个?|去|今|这个?|本)(?P<unit>周|月|年)"),
 ]
-_MAYBE_DATE = re.compile(rf"\d|\b(?:{_MONTH}|yesterday|today|this|last|past|previous|ago)\b|[昨今去上这本][天周个月年]", re.I)
+_MAYBE_DATE = re.compile(
+    rf"\d|\b(?:{_MONTH}|yesterday|today|this|last|past|previous|ago)\b|[昨今去上这本][天周个月年]", re.I
+)
 _HAN = {"天": "day", "周": "week", "月": "month", "年": "year"}
 _PREPOSITIONS: dict[str, How] = {
     "on": "on", "of": "on", "dated": "on", "from": "on", "at": "on", "in": "in", "during": "in", "throughout": "in",
@@ -225,7 +229,8 @@ _PREPOSITIONS: dict[str, How] = {
     "till": "before", "by": "before", "prior to": "before", "up to": "before", "between": "between",
 }  # fmt: skip
 _PREPOSITION = re.compile(
-    rf"\b({'|'.join(sorted(_PREPOSITIONS, key=len, reverse=True))})\s+(?:the\s+)?(?:(?:early|mid|late|end\s+of|start\s+of)[-\s]+)?$", re.I
+    rf"\b({'|'.join(sorted(_PREPOSITIONS, key=len, reverse=True))})\s+(?:the\s+)?(?:(?:early|mid|late|end\s+of|start\s+of)[-\s]+)?$",
+    re.I,
 )
 _PUBLISHED = re.compile(
     r"\b(?:publish|post|report|dat|writ|print|appear|issu|releas|mention|cover|announc)\w*(?:\s+(?:only|back|first|at|it|this))?\s*$"
@@ -358,10 +363,10 @@ def _parts(question: str, named: Sequence[_Named], periods: Sequence[Period]) ->
         masked = f"{masked[:start]}{chr(0) * (end - start)}{masked[end:]}"
     edges = [0, *(m.end() for m in _CUT.finditer(masked)), len(question)]
     spans: list[tuple[int, int]] = []
-    for start, end in zip(edges, edges[1:], strict=False):
-        if spans and len(_CONTENT.findall(masked[start:end])) < _FEW_WORDS:
-            spans[-1] = (spans[-1][0], end)
-        elif spans and len(_CONTENT.findall(masked[slice(*spans[-1])])) < _FEW_WORDS:
+    for start, end in itertools.pairwise(edges):
+        if (spans and len(_CONTENT.findall(masked[start:end])) < _FEW_WORDS) or (
+            spans and len(_CONTENT.findall(masked[slice(*spans[-1])])) < _FEW_WORDS
+        ):
             spans[-1] = (spans[-1][0], end)
         else:
             spans.append((start, end))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import sentencex
 
@@ -37,7 +38,7 @@ def split(text: str) -> list[Span]:
             begin = line_start + sentence["start_index"]
             end = line_start + sentence["end_index"]
             cuts = [begin, *(m.end() for m in _JOINT.finditer(text, begin, end)), end]
-            spans.extend(_trimmed(text, a, b) for a, b in zip(cuts, cuts[1:], strict=False))
+            spans.extend(_trimmed(text, a, b) for a, b in pairwise(cuts))
         line_start = next_start
     return _with_list_numbers(text, [s for s in spans if s[0] < s[1]])
 

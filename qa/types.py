@@ -211,9 +211,9 @@ class Citation(Frozen):
             raise ValueError(f"citation {self.n}: [{self.start}:{self.end}] does not span its quote")
         if (self.answer_start is None) != (self.answer_end is None):
             raise ValueError(f"citation {self.n}: half an answer span")
-        if self.answer_start is not None and self.answer_end is not None:
-            if not self.start <= self.answer_start < self.answer_end <= self.end:
-                raise ValueError(f"citation {self.n}: the answer span leaves the quote")
+        first, last = self.answer_start, self.answer_end
+        if first is not None and last is not None and not self.start <= first < last <= self.end:
+            raise ValueError(f"citation {self.n}: the answer span leaves the quote")
         return self
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import qa
-from qa.archive import DATABASE, DERIVED
+from qa.archive import DATABASE
+from qa.published import DERIVED
 from tests.conftest import SEEDS
 
 
@@ -231,7 +232,7 @@ def test_what_an_interrupted_writer_left_is_indexed_by_the_next_question(
     def power_cut() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive, "_publish", power_cut)
+    monkeypatch.setattr(archive._published, "publish", power_cut)
     with pytest.raises(KeyboardInterrupt):
         archive.add(article("b", "The bridge fell."))
     with qa.Archive.open(archive.path, settings=settings) as reopened:
@@ -259,7 +260,7 @@ def test_threads_ask_while_another_writes(archive, article):
                     assert hit.text
                 for citation in archive.ask("Who opened bridge 3?").citations:
                     assert citation.quote
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a thread must not hide its failure
             errors.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]

@@ -1,6 +1,7 @@
 """Passages are runs of whole sentences within the budget, with exact offsets."""
 
 import re
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import pytest
@@ -31,7 +32,7 @@ def test_every_sentence_lies_in_a_passage_and_neighbours_share_sentences(seed_ar
     assert all(any(a <= s and e <= b for a, b in passages) for s, e in split(text))
     short = "The mayor spoke. " * 60
     overlapping = chunk(short, words, 256)
-    assert all(b[0] < a[1] for a, b in zip(overlapping, overlapping[1:], strict=False))
+    assert all(b[0] < a[1] for a, b in pairwise(overlapping))
 
 
 def test_a_small_window_makes_small_passages():

@@ -1,5 +1,7 @@
 """Fusion and search: exact scores, exactly k, filters before the cut."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def test_search_returns_exactly_k_where_k_exist(archive, article):
         assert len(hits) == min(k, 41)
         assert [h.rank for h in hits] == list(range(1, len(hits) + 1))
         assert len({h.article_id for h in hits}) == len(hits)
-        assert all(a.score >= b.score for a, b in zip(hits, hits[1:], strict=False))
+        assert all(a.score >= b.score for a, b in pairwise(hits))
 
 
 def test_filters_leave_exactly_what_matches(archive, article):

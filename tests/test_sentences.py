@@ -1,5 +1,7 @@
 """Sentences have exact offsets, and the joints of machine translation are found."""
 
+from itertools import pairwise
+
 import hypothesis.strategies as st
 from hypothesis import given
 
@@ -60,6 +62,6 @@ def test_every_sentence_of_the_seeds_reads_as_one(seed_articles):
 def test_spans_are_ordered_trimmed_and_lose_nothing(text):
     spans = split(text)
     assert all(a < b and text[a:b] == text[a:b].strip() for a, b in spans)
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
     kept = "".join(text[a:b] for a, b in spans)
     assert "".join(kept.split()) == "".join(text.split())

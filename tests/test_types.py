@@ -9,7 +9,15 @@ import qa
 
 
 def test_a_citation_spans_its_quote():
-    good = dict(n=1, article_id="a", title="", quote="the mayor", start=5, end=14, text_sha256="")
+    good = {
+        "n": 1,
+        "article_id": "a",
+        "title": "",
+        "quote": "the mayor",
+        "start": 5,
+        "end": 14,
+        "text_sha256": "",
+    }
     assert qa.Citation(**good, answer_start=9, answer_end=14).answer == "mayor"
     assert qa.Citation(**good).answer is None
     for bad in (
