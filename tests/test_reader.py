@@ -283,7 +283,9 @@ def write_training_folder(root):
 @pytest.mark.slow
 def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     torch = pytest.importorskip("torch")
-    from evals import reader_data, reader_export, train_reader
+    from evals import reader_data, reader_export, reader_mining, train_reader
+    from evals.reader_model import build_model, loss_of
+    from evals.reader_sampler import Sampler
 
     torch.manual_seed(0)
     write_training_folder(tmp_path / "data")
@@ -291,7 +293,7 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     assert len(data.held_out) == 4
     assert not {data.documents[q.doc_id].article for q in data.train} & set(data.held_out)
     assert not {d.article for d in data.training_documents() if d.family == "squad2"} & set(data.held_out)
-    negatives = reader_data.mine_negatives(
+    negatives = reader_mining.mine_negatives(
         data, lambda texts: np.full((len(texts), 4), 0.5, np.float32), families=("squad2",)
     )
     texts = {d.id: d.text for d in data.training_documents()}
@@ -305,15 +307,15 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     config |= {"num_attention_heads": HEADS, "intermediate_size": INNER, "max_position_embeddings": 512}
     encoder = PairEncoder(tokenizer)
     training = train_reader.Training(minutes=0.05, rate=5e-3, head_rate=5e-3)
-    run = train_reader.Run(train_reader.build_model(config, None), training)
-    sampler = reader_data.Sampler(data, negatives, encoder, seed=1)
+    run = train_reader.Run(build_model(config, None), training)
+    sampler = Sampler(data, negatives, encoder, seed=1)
     batches = sampler.batches(size=8, pool=2, progress=lambda: 0.7)
     fixed = next(batches)
-    before = sum(train_reader.loss_of(run.model, fixed, 1.0))
+    before = sum(loss_of(run.model, fixed, 1.0))
     train_reader.train_loop(run, batches, tmp_path)
-    assert sum(train_reader.loss_of(run.model, fixed, 1.0)) < before
+    assert sum(loss_of(run.model, fixed, 1.0)) < before
 
-    again = train_reader.Run(train_reader.build_model(config, None), training)
+    again = train_reader.Run(build_model(config, None), training)
     again.restore(tmp_path / "checkpoint.pt")
     assert (again.steps, again.seconds) == (run.steps, run.seconds)
     model = again.use_average()
