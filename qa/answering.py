@@ -10,7 +10,7 @@ from embeddings.reader import Reader
 from qa import listing, weights
 from qa.metadata import LABELS, asked_field, field_value, find_credit, speaks_of_article
 from qa.retrieval import load_passages, search
-from qa.selection import Candidate, Selector
+from qa.selection import Candidate, Selector, SentenceVectors
 from qa.sentences import Span, split
 from qa.settings import Settings
 from qa.snapshot import Snapshot
@@ -45,12 +45,14 @@ class Answerer:
         transaction: Transaction,
         snapshot: Snapshot,
         encoder: Encoder,
+        sentences: SentenceVectors,
         reader: Reader | None,
         settings: Settings,
     ) -> None:
         self._transaction = transaction
         self._snapshot = snapshot
         self._encoder = encoder
+        self._sentences = sentences
         self._reader = reader
         self._refuse = settings.refuse
         models = weights.load()
@@ -78,7 +80,9 @@ class Answerer:
     def _search(self, query: Query) -> _Found:
         hits, ranked = search(query, HITS, self._transaction, self._snapshot, self._encoder)
         passages = load_passages(ranked[:PASSAGES_READ], self._transaction)
-        selector = Selector(query, self._snapshot.keywords, self._encoder, self._reader, self._weights)
+        selector = Selector(
+            query, self._snapshot.keywords, self._encoder, self._sentences, self._reader, self._weights
+        )
         candidates = selector.select(passages)
         confidence = selector.confidence(candidates[0]) if candidates else 0.0
         return _Found(query, tuple(hits), selector, candidates, confidence)

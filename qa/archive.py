@@ -22,6 +22,7 @@ from qa.errors import (
 from qa.ingest import Source, ingest
 from qa.published import Published
 from qa.retrieval import search
+from qa.selection import SentenceVectors
 from qa.settings import BUNDLED_READER, NO_READER, Settings
 from qa.store import Store
 from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
@@ -150,6 +151,10 @@ class Archive:
         return encoder
 
     @cached_property
+    def _sentences(self) -> SentenceVectors:
+        return SentenceVectors(self.encoder)
+
+    @cached_property
     def reader(self) -> Reader | None:
         """The model that reads passages for the answer, or ``None`` where the settings want none."""
         name = self.settings.reader
@@ -270,6 +275,6 @@ class Archive:
         query, notices = understand(question, history or (), filters, self.settings)
         return self._published.reading(
             lambda transaction, snapshot: Answerer(
-                transaction, snapshot, self.encoder, self.reader, self.settings
+                transaction, snapshot, self.encoder, self._sentences, self.reader, self.settings
             ).answer(query, notices)
         )

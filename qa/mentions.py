@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import calendar
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-How = Literal["on", "in", "after", "before", "between"]
+from qa import periods
+from qa.periods import REPORT, Period
 
-
-class Period(NamedTuple):
-    """A time a question names; both ends inclusive, ``None`` where it is open."""
-
-    start: date | None
-    end: date | None
-    how: How
-    hard: bool
-    """Whether it speaks of publication ("published in May 2023") rather than, perhaps, of the content."""
-    any_year: bool
-    """Whether the question left the year open ("on October 28"): the ends stand in the latest such year."""
-    span: tuple[int, int]
+SOURCE_BOOST = 2.0
+"""What an article of a named source gains, in standard deviations of the fused score."""
+PUBLISHED_BOOST = 2.0
+"""What an article gains that was published when the question says ("the report of 7 October")."""
+CONTENT_BOOST = 0.5
+"""What an article gains that was published when what the question asks about took place ("in 2022")."""
+MOST_PARTS = 8
 
 
 class Part(NamedTuple):
@@ -38,18 +33,17 @@ class Mentions(NamedTuple):
     """What a question says about the articles it means."""
 
     sources: tuple[str, ...]
+    """Names as the archive spells them; all of them where a name fits several ("The Independent")."""
     periods: tuple[Period, ...]
     parts: tuple[Part, ...]
-    """Two or more where the question asks about several articles; else none."""
-
-
-class _Named(NamedTuple):
-    sources: tuple[str, ...]
-    span: tuple[int, int]
+    """Two or more where the question speaks of several articles; else none."""
 
 
 def find(question: str, sources: Sequence[str], today: date) -> Mentions:
-    """Find the sources, the dates and the parts of a question.
+    """Find the sources, the times and the parts of a question.
+
+    A question that names neither a source nor a date of publication has no parts: cut at its clauses, it
+    finds less ("Along with admission, exhaust and compression, what is an event in the engine cycle?").
 
     Args:
         question: The question as it was asked.
@@ -57,52 +51,89 @@ def find(question: str, sources: Sequence[str], today: date) -> Mentions:
         today: What "yesterday" and "last month" count from.
     """
     named = _named_sources(question, tuple(sources))
-    periods = tuple(_periods(question, [n.span for n in named], today))
+    times = tuple(periods.find(_masked(question, [entry.span for entry in named]), today))
+    several = bool(named) or any(time.hard for time in times)
     return Mentions(
-        tuple(dict.fromkeys(name for n in named for name in n.sources)),
-        periods,
-        tuple(_parts(question, named, periods)),
+        tuple(dict.fromkeys(name for entry in named for name in entry.sources)),
+        times,
+        _parts(question, named, times) if several else (),
     )
+
+
+def boost(mentioned: Mentions | Part, source: str | None, published: date | None) -> float:
+    """Return what an article gains in the fused score for being from where and when it is meant to be.
+
+    Where the question has parts, the part the article fits best counts, so that the source of one does
+    not go with the date of another.
+
+    Args:
+        mentioned: The question, or a part of it.
+        source: The article's source.
+        published: Its date.
+    """
+    if isinstance(mentioned, Mentions) and mentioned.parts:
+        return max(boost(part, source, published) for part in mentioned.parts)
+    gain = SOURCE_BOOST if source in mentioned.sources else 0.0
+    if published is None:
+        return gain
+    return gain + max(
+        (_weight(period) for period in mentioned.periods if period.holds(published)), default=0.0
+    )
+
+
+def _weight(period: Period) -> float:
+    if period.hard:
+        return PUBLISHED_BOOST
+    # "before 1990" of the content says nothing of when it was written about
+    return 0.0 if period.how in ("after", "before") else CONTENT_BOOST
 
 
 # -- sources ----------------------------------------------------------------------------------
 
+
+class _Named(NamedTuple):
+    """A source found in a question; several where they share the name."""
+
+    sources: tuple[str, ...]
+    span: tuple[int, int]
+
+
 _WORD = re.compile(r"\w+")
+_LONGEST_NAME = 8
 _SUBTITLE = re.compile(r"\s+[-–—|]\s+|:\s+")
 _DOMAIN = re.compile(
-    r"^(?:https?://)?(?:www\.)?([\w-]+)(?:\.(?:com?|org|net|edu|gov|io|news|info|[a-z]{2}))+/?$", re.I
+    r"(?:https?://)?(?:www\.)?([\w-]+)(?:\.(?:com?|org|net|edu|gov|io|news|info|[a-z]{2}))+/?", re.I
 )
-_LONGEST_NAME = 8
-_REPORT = (
-    r"(?:articles?|reports?|stor(?:y|ies)|pieces?|posts?|coverage|reviews?|columns?|editorials?|interviews?|"
-    r"headlines?|issues?|editions?|news|reporting|write-?ups?|features?)"
-)
+_DOMAIN_ENDS = re.compile(r"\.(?:com|org|net|co\.uk)\b", re.I)
 _SAYS = (
     r"(?:(?:has|have|had|also|first|later|recently|did|does|once)\s+){0,2}"
-    r"(?:report|say|said|writ|wrote|publish|claim|suggest|mention|describ|argu|not(?:ed?|ing|es)\b|highlight|cover|discuss|"
-    r"indicat|impl(?:y|ied)|announc|quot|cit(?:ed?|es|ing)\b|stat(?:ed?|es|ing)\b|reveal|detail|portray|credit|accus|warn|explain|predict)"
+    r"(?:report|say|said|writ|wrote|publish|claim|suggest|mention|describ|argu|highlight|cover|discuss|indicat|announc|reveal"
+    r"|detail|portray|credit|accus|warn|explain|predict|impl(?:y|ied)|(?:not|quot|cit|stat)(?:e|es|ed|ing)\b)"
 )
 _CUE_BEFORE = re.compile(
-    rf"(?:\baccording to|\b(?:\w+ed|seen|written|read|shown|put|said)\s+(?:\w+\s+)?(?:by|in|on|at|from)|"
-    rf"\b{_REPORT}\s+(?:\w+\s+)?(?:by|from|in|at|of|on)|\bsources? (?:such as|including|like))(?:\s+both)?\s+(?:the\s+)?[\"'“‘«]?$",
+    r"(?:\baccording to|\b(?:\w+ed|seen|written|read|shown|put|said)\s+(?:\w+\s+)?(?:by|in|on|at|from)"
+    rf"|\b{REPORT}\s+(?:\w+\s+)?(?:by|from|in|at|of|on)|\bsources? (?:such as|including|like))"
+    r"(?:\s+both)?\s+(?:the\s+)?[\"'“‘«]?$",
     re.I,
 )
-_CUE_AFTER = re.compile(rf"^[\"'”’»]?(?:['’]s?)?\s+(?:{_SAYS}|(?:\w+\s+)?{_REPORT}\b)", re.I)
-_LISTED = re.compile(
-    r"[\"'”’»]?\s*(?:,|,?\s*\b(?:and|or|&)\b|,)\s*(?:from\s+|by\s+|in\s+)?[\"'“‘«]?\s*(?:the\s+)?", re.I
+_CUE_AFTER = re.compile(rf"[\"'”’»]?(?:['’]s?)?\s+(?:{_SAYS}|(?:\w+\s+)?{REPORT}\b)", re.I)
+_BETWEEN_NAMES = re.compile(
+    r"[\"'”’»]?\s*(?:,|,?\s*\b(?:and|or)\b|&)\s*(?:(?:from|by|in)\s+)?(?:the\s+(?:second\s+|other\s+)?)?[\"'“‘«]?",
+    re.I,
 )
-_SENTENCE_START = re.compile(r"(?:^|[.?!\n]\s*)[\"'“‘«]?$")
+_SENTENCE_STARTS = re.compile(r"(?:^|[.?!\n]\s*)[\"'“‘«]?$")
+_SMALL_WORDS = {"and", "of", "for", "in", "on", "the"}
 
 
 def _key(words: Sequence[str]) -> str:
+    """The form in which names are compared: "CBS Sports" is "CBSSports"."""
     return "".join(words).casefold()
 
 
 def _names(source: str) -> Iterator[tuple[str, bool]]:
-    """Yield the keys a source is known by, and whether only capitals will do."""
-    domain = _DOMAIN.match(source.strip())
-    full = domain[1] if domain else source
-    for name in dict.fromkeys((full, source, _SUBTITLE.split(full)[0])):
+    """Yield the keys a source is known by, and whether it must stand in capitals ("NYT")."""
+    domain = _DOMAIN.fullmatch(source.strip())
+    for name in dict.fromkeys((source, domain[1] if domain else source, _SUBTITLE.split(source)[0])):
         words = _WORD.findall(name)
         if not words:
             continue
@@ -110,11 +141,11 @@ def _names(source: str) -> Iterator[tuple[str, bool]]:
         if words[0].casefold() == "the" and len(words) > 1:
             words = words[1:]
             yield _key(words), False
-        if words[-1].casefold() == "news" and len(words) == 2 and words[0].isupper():
+        if len(words) == 2 and words[0].isupper() and words[1].casefold() == "news":
             yield _key(words[:1]), True
         initials = "".join(word[0] for word in words)
         if len(words) > 2 and initials.isupper():
-            yield initials.casefold(), True
+            yield _key(initials), True
 
 
 @lru_cache(maxsize=8)
@@ -130,251 +161,114 @@ def _index(sources: tuple[str, ...]) -> dict[str, tuple[tuple[str, ...], bool]]:
 
 def _named_sources(question: str, sources: tuple[str, ...]) -> list[_Named]:
     """Return the sources a question names, in the order of the text; the longest name wins."""
-    index = _index(sources)
+    found = list(_candidates(question, _index(sources)))
+    meant = {i for i, entry in enumerate(found) if _stands_out(question, entry.span)}
+    for i, j in [*itertools.pairwise(range(len(found))), *itertools.pairwise(reversed(range(len(found))))]:
+        # "TechCrunch, Fortune and Wired": one that is known vouches for its neighbours
+        first, second = sorted((found[i].span, found[j].span))
+        if i in meant and _BETWEEN_NAMES.fullmatch(question[first[1] : second[0]]):
+            meant.add(j)
+    return [found[i] for i in sorted(meant)]
+
+
+def _candidates(question: str, index: dict[str, tuple[tuple[str, ...], bool]]) -> Iterator[_Named]:
     words = list(_WORD.finditer(question))
-    candidates: list[tuple[_Named, bool]] = []
+    joined = [
+        bool(re.fullmatch(r"[^\w?!;,\n]{1,3}", question[a.end() : b.start()]))
+        for a, b in itertools.pairwise(words)
+    ]
     at = 0
     while at < len(words):
-        for size in range(min(_LONGEST_NAME, len(words) - at), 0, -1):
-            run = words[at : at + size]
-            entry = index.get(_key([w[0] for w in run]))
-            if entry is None or any(
-                not re.fullmatch(r"[^\w?!;,\n]{1,3}", question[a.end() : b.start()])
-                for a, b in itertools.pairwise(run)
-            ):
-                continue
-            texts = [w[0] for w in run]
-            if entry[1] and not all(t.isupper() for t in texts):
-                continue
-            start, end = run[0].start(), run[-1].end()
-            if end < len(question) and (domain := re.match(r"\.(?:com|org|net|co\.uk)\b", question[end:])):
-                end += domain.end()
-            candidates.append((_Named(entry[0], (start, end)), _stands_out(question, start, end, texts)))
-            at += size - 1
-            break
+        last = at + 1
+        while last < min(at + _LONGEST_NAME, len(words)) and joined[last - 1]:
+            last += 1
+        for end in range(last, at, -1):
+            run = words[at:end]
+            names, capitals = index.get(_key([word[0] for word in run]), ((), False))
+            if names and (not capitals or all(word[0].isupper() for word in run)):
+                stop = run[-1].end()
+                domain = _DOMAIN_ENDS.match(question, stop)
+                yield _Named(names, (run[0].start(), domain.end() if domain else stop))
+                at = end - 1
+                break
         at += 1
-    accepted = {i for i, (_, clear) in enumerate(candidates) if clear}
-    for i in [*range(1, len(candidates)), *range(len(candidates) - 2, -1, -1)]:
-        for j in (
-            i - 1,
-            i + 1,
-        ):  # "TechCrunch, Fortune and Wired": one known outlet vouches for its neighbours
-            if i not in accepted and j in accepted and 0 <= j < len(candidates):
-                first, second = sorted((candidates[i][0].span, candidates[j][0].span))
-                name = question[slice(*candidates[i][0].span)]
-                if name[:1].isupper() and _LISTED.fullmatch(question[first[1] : second[0]]):
-                    accepted.add(i)
-    return [candidates[i][0] for i in sorted(accepted)]
 
 
-def _stands_out(question: str, start: int, end: int, words: Sequence[str]) -> bool:
-    """Whether a name that is found is meant as a source: many are ordinary words ("Fortune", "The Age")."""
-    before, after = question[max(0, start - 60) : start], question[end : end + 60]
+def _stands_out(question: str, span: tuple[int, int]) -> bool:
+    """Whether a name is meant as a source: many are ordinary words too ("Fortune", "The Age", "Time")."""
+    before, after = question[max(0, span[0] - 60) : span[0]], question[span[1] : span[1] + 60]
     if before[-1:] == "-" or after[:1] == "-":
         return False
-    cue = bool(_CUE_BEFORE.search(before) or _CUE_AFTER.match(after))
-    if cue or (re.search(r"[\"'“‘«]$", before) and re.match(r"[\"'”’»]", after)):
+    if _CUE_BEFORE.search(before) or _CUE_AFTER.match(after):
         return True
-    own = words[1:] if words[0].casefold() == "the" else words
-    if not all(w[0].isupper() or w[0].isdigit() or w in {"and", "of", "for", "in", "the"} for w in words):
+    if re.search(r"[\"'“‘«]$", before) and re.match(r"[\"'”’»]", after):
+        return True
+    words = _WORD.findall(question[slice(*span)])
+    if not all(word[0].isupper() or word[0].isdigit() or word in _SMALL_WORDS for word in words):
         return False
     if re.match(r"\s+of\b", after):  # "The Age of Empires"
         return False
-    opens = bool(_SENTENCE_START.search(before))
-    if len(own) > 1 or any(re.search(r"[a-z][A-Z]|\d|^[A-Z]{2}", w) for w in own):
+    own = words[1:] if words[0].casefold() == "the" else words
+    if len(own) > 1 or any(re.search(r"[a-z][A-Z]|\d|^[A-Z]{2}", word) for word in own):
         return True
-    return len(words) > 1 and not opens  # "The Age" within a sentence
-
-
-# -- dates ------------------------------------------------------------------------------------
-
-_MONTHS = {
-    name.casefold(): n for n in range(1, 13) for name in (calendar.month_name[n], calendar.month_abbr[n])
-} | {"sept": 9}
-_NUMBERS = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4} | {
-    word: n
-    for n, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), 1)
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DAY = r"[0-3]?\d(?:st|nd|rd|th)?"
-_YEAR = r"(?:19|20)\d\d"
-_COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(_NUMBERS)})(?:\s+of)?\s+(?P<unit>day|week|month|year)s?"
-_FORMS = [
-    re.compile(rf"(?<![\w./-]){form}(?![\w/]|-\d|\.\d)", re.I)
-    for form in (
-        rf"(?P<y>{_YEAR})-(?P<m>[01]\d)-(?P<d>[0-3]\d)(?:T[\d:.]+(?:Z|[+-][\d:]+)?)?",
-        rf"(?P<y>{_YEAR})-(?P<m>[01]\d)",
-        rf"(?P<d>{_DAY})\s+(?:of\s+)?(?P<m>{_MONTH})\.?(?:,?\s+(?P<y>{_YEAR}))?",
-        rf"(?P<m>{_MONTH})\.?\s+(?:the\s+)?(?P<d>{_DAY})(?:,?\s+(?P<y>{_YEAR}))?",
-        rf"(?P<m>{_MONTH})\.?(?:,|\s+of)?\s+(?P<y>{_YEAR})",
-        rf"(?P<m>{_MONTH})",
-        rf"(?P<y>{_YEAR})",
-        r"(?P<word>yesterday|today)",
-        r"(?P<which>this|last|past|previous)\s+(?P<unit>week|month|year)(?!['’])",
-        rf"(?:an?\s+)?{_COUNT}\s+ago(?P<ago>)",
-        rf"the\s+(?:last|past|previous)\s+{_COUNT}(?P<past>)",
-    )
-] + [
-    re.compile(rf"(?P<y>{_YEAR})\s*年(?:\s*(?P<m>1[0-2]|0?[1-9])\s*月(?:\s*(?P<d>[0-3]?\d)\s*[日号])?)?"),
-    re.compile(r"(?P<word>昨天|今天)"),
-    re.compile(r"(?P<which>上个?|去|今|这个?|本)(?P<unit>周|月|年)"),
-]
-_MAYBE_DATE = re.compile(
-    rf"\d|\b(?:{_MONTH}|yesterday|today|this|last|past|previous|ago)\b|[昨今去上这本][天周个月年]", re.I
-)
-_HAN = {"天": "day", "周": "week", "月": "month", "年": "year"}
-_PREPOSITIONS: dict[str, How] = {
-    "on": "on", "of": "on", "dated": "on", "from": "on", "at": "on", "in": "in", "during": "in", "throughout": "in",
-    "within": "in", "for": "in", "since": "after", "after": "after", "following": "after", "before": "before", "until": "before",
-    "till": "before", "by": "before", "prior to": "before", "up to": "before", "between": "between",
-}  # fmt: skip
-_PREPOSITION = re.compile(
-    rf"\b({'|'.join(sorted(_PREPOSITIONS, key=len, reverse=True))})\s+(?:the\s+)?(?:(?:early|mid|late|end\s+of|start\s+of)[-\s]+)?$",
-    re.I,
-)
-_PUBLISHED = re.compile(
-    r"\b(?:publish|post|report|dat|writ|print|appear|issu|releas|mention|cover|announc)\w*(?:\s+(?:only|back|first|at|it|this))?\s*$"
-    rf"|\b(?:{_REPORT}|one)(?:\s+(?:from|in|by|at|of)\s+\x00+)?\s*$|\x00[\"'”’»]*\s*$",
-    re.I,
-)
-_THROUGH = re.compile(r"\s*(?:and|to|until|till|through|[-–—])\s*", re.I)
-_EXCEPT = re.compile(r"\b(?:other than|except|not)\s+(?:on\s+|in\s+)?$", re.I)
-
-
-def _periods(question: str, masked: Sequence[tuple[int, int]], today: date) -> Iterator[Period]:
-    """Yield the times a question names, in the order of the text."""
-    if not _MAYBE_DATE.search(question):
-        return
-    for start, end in masked:
-        question = f"{question[:start]}{chr(0) * (end - start)}{question[end:]}"
-    taken: list[tuple[re.Match[str], tuple[date, date]]] = []
-    for form in _FORMS:
-        for match in form.finditer(question):
-            if any(match.start() < m.end() and m.start() < match.end() for m, _ in taken):
-                continue
-            if days := _days(match, question, today):
-                taken.append((match, days))
-    taken.sort(key=lambda entry: entry[0].start())
-    skip = -1
-    for i, (match, (start, end)) in enumerate(taken):
-        if i == skip:
-            continue
-        before, after = question[: match.start()], question[match.end() :]
-        if _EXCEPT.search(before):
-            continue
-        preposition = _PREPOSITION.search(before)
-        how: How = _PREPOSITIONS[preposition[1].casefold()] if preposition else "in"
-        first = match.start() if preposition is None else preposition.start()
-        last = match.end()
-        fields = match.groupdict()
-        if i + 1 < len(taken) and preposition and preposition[1].casefold() in ("between", "from", "since"):
-            following, (_, until) = taken[i + 1]
-            if _THROUGH.fullmatch(question[last : following.start()]) and until > start:
-                how, end, last, skip = "between", until, following.end(), i + 1
-        if how == "between" and skip != i + 1:
-            how = "in"
-        if how in ("on", "in"):
-            how = "on" if start == end else "in"
-        hard = bool(_PUBLISHED.search(question[:first])) or bool(
-            re.match(rf"[\"'”’»]?,?\s+(?:\x00+\s+)?{_REPORT}\b", after, re.I)
-        )
-        yield Period(
-            None if how == "before" else start,
-            None if how == "after" else end,
-            how,
-            hard,
-            fields.get("m") is not None and fields.get("y") is None,
-            (first, last),
-        )
-
-
-def _days(match: re.Match[str], question: str, today: date) -> tuple[date, date] | None:
-    """Return the first and the last day a match stands for, if it is a date at all."""
-    found = match.groupdict()
-    year, month, day = found.get("y"), found.get("m"), found.get("d")
-    if "past" in found or "ago" in found or found.get("which") or found.get("word"):
-        return _relative(found, today)
-    if day is None and not re.search(r"年|-", match[0]) and (month is None or year is None):
-        # a year or a month alone ("2022 World Cup", "may", "march") is a time only after a preposition
-        bare = _PREPOSITION.search(question[: match.start()])
-        if bare is None or (month and not match[0][0].isupper()):
-            return None
-        if re.match(r"\s+(?:[A-Z]|season|budget)", question[match.end() :]):
-            return None
-    number = int(re.sub(r"\D", "", day)) if day else None
-    which = (int(month) if month.isdigit() else _MONTHS[month.casefold()]) if month else None
-    try:
-        if year is None:
-            assert which is not None
-            start = date(today.year, which, number or 1)
-            if start > today:
-                start = date(today.year - 1, which, number or 1)
-        else:
-            start = date(int(year), which or 1, number or 1)
-    except ValueError:
-        return None
-    if number:
-        return start, start
-    last = which or 12
-    return start, date(start.year, last, calendar.monthrange(start.year, last)[1])
-
-
-def _relative(found: dict[str, str | None], today: date) -> tuple[date, date]:
-    from dateutil.relativedelta import relativedelta
-
-    if word := found.get("word"):
-        day = today - timedelta(days=1) if word.casefold() in ("yesterday", "昨天") else today
-        return day, day
-    unit = (found["unit"] or "").casefold()
-    unit = _HAN.get(unit, unit)
-    if "count" in found:
-        count = (found["count"] or "").casefold()
-        step = relativedelta(**{f"{unit}s": _NUMBERS.get(count) or int(count)})  # type: ignore[arg-type]
-        start = today - step
-        if "past" in found:
-            return start, today
-        slack = {"day": 0, "week": 3, "month": 15, "year": 183}[unit]
-        return start - timedelta(days=slack), start + timedelta(days=slack)
-    which = (found["which"] or "").casefold()
-    back = 0 if which in ("this", "今", "这", "这个", "本") else 1
-    if unit == "week":
-        start = today - timedelta(days=today.weekday() + 7 * back)
-        return start, start + timedelta(days=6)
-    if unit == "month":
-        start = today.replace(day=1) - relativedelta(months=back)
-        return start, start + relativedelta(months=1, days=-1)
-    return date(today.year - back, 1, 1), date(today.year - back, 12, 31)
+    return len(words) > 1 and not _SENTENCE_STARTS.search(before)
 
 
 # -- parts ------------------------------------------------------------------------------------
 
 _CUT = re.compile(
-    r"\n+|[.?!;]\s+(?=\w)|,\s+(?:(?:and|or|but|while|whereas|as|then)\s+)*|\s+(?:while|whereas|compared\s+(?:to|with)|than)\s+"
-    r"|\s+and\s+(?=(?:the|by|from|in|was|were|is|are|has|have|had|also|does|did|do|then|who|whose|which|that|again|subsequently|later)\b|['\"‘“\x00])",
+    r"\n+|[.?!;]\s+(?=\w)|,\s+(?:(?:and|or|but|while|whereas|as|then)\s+)*"
+    r"|\s+(?:while|whereas|than|compared\s+(?:to|with))\s+"
+    r"|\s+and\s+(?=(?:the|by|from|in|was|were|is|are|has|have|had|also|does|did|do|then|who|whose|which|that|again"
+    r"|subsequently|later)\b|['\"‘“\x00])",
     re.I,
 )
+_WORDY = re.compile(r"\w{3,}")
 _FEW_WORDS = 4
-_CONTENT = re.compile(r"\w{3,}")
+_REPORT_OF_A_SOURCE = re.compile(
+    rf"\x00[\"'”’]?\s+{REPORT}\s+\w+\s+\w|\b{REPORT}\s+(?:by|from|in)\s+[\"'“‘]?\x00+[\"'”’]?\s+\w+\s+\w",
+    re.I,
+)
 
 
-def _parts(question: str, named: Sequence[_Named], periods: Sequence[Period]) -> Iterator[Part]:
-    masked = question
-    for start, end in [n.span for n in named] + [p.span for p in periods]:
-        masked = f"{masked[:start]}{chr(0) * (end - start)}{masked[end:]}"
-    edges = [0, *(m.end() for m in _CUT.finditer(masked)), len(question)]
+def _parts(question: str, named: Sequence[_Named], times: Sequence[Period]) -> tuple[Part, ...]:
+    """Cut a question at its clauses. A clause without a source of its own speaks of the one before it."""
+    spans = _clauses(_masked(question, [entry.span for entry in named] + [time.span for time in times]))
+    if len(spans) < 2:
+        return ()
+    found: list[Part] = []
+    sources: tuple[str, ...] = ()
+    when: tuple[Period, ...] = ()
+    for start, end in spans:
+        own = [entry.sources for entry in named if start <= entry.span[0] < end]
+        told = tuple(time for time in times if start <= time.span[0] < end)
+        if own:
+            sources, when = (own[0] if len(own) == 1 else ()), told
+        mine = tuple(dict.fromkeys(name for names in own for name in names)) or sources
+        found.append(Part(question[start:end].strip(" ,;\n"), mine, told or when))
+    return tuple(found)
+
+
+def _clauses(masked: str) -> list[tuple[int, int]]:
+    """Return the spans of clauses; one of few words goes with its neighbour."""
+    edges = [0, *(match.end() for match in _CUT.finditer(masked)), len(masked)]
     spans: list[tuple[int, int]] = []
     for start, end in itertools.pairwise(edges):
-        if (spans and len(_CONTENT.findall(masked[start:end])) < _FEW_WORDS) or (
-            spans and len(_CONTENT.findall(masked[slice(*spans[-1])])) < _FEW_WORDS
+        if spans and (
+            len(spans) == MOST_PARTS or _scant(masked[start:end]) or _scant(masked[slice(*spans[-1])])
         ):
             spans[-1] = (spans[-1][0], end)
         else:
             spans.append((start, end))
-    if len(spans) < 2:
-        return
+    return spans
+
+
+def _scant(text: str) -> bool:
+    return len(_WORDY.findall(text)) < _FEW_WORDS and not _REPORT_OF_A_SOURCE.search(text)
+
+
+def _masked(question: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Overwrite stretches of a question by NUL characters, keeping all offsets."""
     for start, end in spans:
-        yield Part(
-            question[start:end].strip(" ,;\n"),
-            tuple(dict.fromkeys(s for n in named if start <= n.span[0] < end for s in n.sources)),
-            tuple(p for p in periods if start <= p.span[0] < end),
-        )
+        question = f"{question[:start]}{chr(0) * (end - start)}{question[end:]}"
+    return question

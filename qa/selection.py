@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from embeddings import Encoder
 from embeddings.reader import Reader
@@ -98,18 +103,53 @@ class Rarity(NamedTuple):
         return sum(weight for term, weight in self.idf.items() if term in held) / total if total else 0.0
 
 
+class SentenceVectors:
+    """Encodes sentences and keeps the latest, for the same articles are asked about again and again."""
+
+    def __init__(self, encoder: Encoder, size: int = 8192) -> None:
+        """Keep at most ``size`` vectors: 12 MB of 384 dimensions."""
+        self._encoder = encoder
+        self._size = size
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = Lock()
+
+    def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of the sentences, shape (n, dim); n must not be 0."""
+        with self._lock:
+            known = {s: self._kept[s] for s in sentences if s in self._kept}
+        new = [s for s in dict.fromkeys(sentences) if s not in known]
+        known.update(zip(new, self._encoder.encode(new), strict=True))
+        with self._lock:
+            for sentence in sentences:
+                self._kept[sentence] = known[sentence]
+                self._kept.move_to_end(sentence)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return np.stack([known[s] for s in sentences])
+
+
 class Selector:
     """Scores sentences for one query."""
 
     def __init__(
-        self, query: Query, keywords: KeywordIndex, encoder: Encoder, reader: Reader | None, weights: Weights
+        self,
+        query: Query,
+        keywords: KeywordIndex,
+        encoder: Encoder,
+        sentences: SentenceVectors,
+        reader: Reader | None,
+        weights: Weights,
+        *,
+        sure: float = SURE,
     ) -> None:
         self.query = query
         self.kind = asked_for(query.question)
         self.rarity = Rarity.of(query.text, keywords)
         self._encoder = encoder
+        self._sentences = sentences
         self._reader = reader
         self._weights = weights
+        self._sure = sure
 
     def select(self, passages: Sequence[Located]) -> list[Candidate]:
         """Return the sentences of the passages, each once, best first.
@@ -126,7 +166,7 @@ class Selector:
                 held = best.get(candidate.key)
                 if held is None or held.score < candidate.score:
                     best[candidate.key] = candidate
-            if best and max(map(self.confidence, best.values())) >= SURE:
+            if best and max(map(self.confidence, best.values())) >= self._sure:
                 break
         return sorted(best.values(), key=lambda c: -c.score)
 
@@ -163,7 +203,7 @@ class Selector:
         if not ordered:
             return []
         question = self._encoder.encode_queries([self.query.text])[0]
-        cosines = self._encoder.encode([c.text for c in ordered]) @ question
+        cosines = self._sentences.encode([c.text for c in ordered]) @ question
         return self._rescored(
             [c.evidence._replace(cosine=float(v)) for c, v in zip(ordered, cosines, strict=True)], ordered
         )

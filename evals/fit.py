@@ -1,0 +1,253 @@
+"""Fits the coefficients in ``qa/weights.json`` on public questions: ``python -m evals.fit --data DIR … --reader …``.
+
+Two models from the same evidence: which sentence to choose, a conditional logit over the sentences of a
+question (McFadden 1974), and how sure to be of the choice, a logistic regression over the chosen ones.
+Unanswerable questions, and questions asked of another set's archive, teach the second what silence looks like.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+import qa
+from evals import metrics
+from evals.archives import archive_of
+from evals.dataset import Dataset, Question
+from evals.outcomes import gold_spans
+from qa import weights
+from qa.answering import PASSAGES_READ
+from qa.retrieval import load_passages, search
+from qa.selection import Candidate, Evidence, Selector, SentenceVectors
+from qa.settings import BUNDLED_READER, NO_READER, Settings
+from qa.snapshot import Snapshot
+from qa.store import Transaction
+from qa.understanding import understand
+
+NEEDLESS = 0.08
+"""Share of answerable questions that the default threshold may refuse."""
+REGULARISATION = 1e-3
+ELSEWHERE = 150
+"""Questions of each set that are asked of another set's archive."""
+CHOICE = ("words", "context", "passage", "first", "kind", "fragment", "cosine", "relevance", "span")
+CONFIDENCE = ("words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span")
+
+Floats = NDArray[np.float64]
+
+
+class Example(NamedTuple):
+    """The candidate sentences of one question."""
+
+    dataset: str
+    home: bool
+    """Whether the question was asked of its own archive."""
+    answerable: bool
+    evidence: Floats
+    """Shape (candidates, len(Evidence._fields))."""
+    gold: NDArray[np.bool_]
+    """Which candidates answer, shape (candidates,); all false where none does or nobody knows."""
+    located: bool
+    """Whether the gold answer's place is known, and not only its article."""
+
+
+@click.command()
+@click.option("--data", "folders", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
+@click.option(
+    "--only", multiple=True, metavar="SET=PREFIX,…", help="Use only questions about these articles of a set."
+)
+@click.option(
+    "--reader", default=BUNDLED_READER, show_default=True, help="A reader's folder, bundled, or none."
+)
+@click.option("--limit", default=400, show_default=True, help="Questions of each set.")
+@click.option("--out", type=click.Path(path_type=Path), default=weights.PATH, show_default=False)
+def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, out: Path) -> None:
+    """Collect evidence on the public sets and the seeds, fit, write the coefficients, and tell how well they do."""
+    settings = Settings.from_environ().model_copy(update={"reader": reader})
+    prefixes = {name: tuple(rest.split(",")) for name, _, rest in (entry.partition("=") for entry in only)}
+    datasets = [_limited(Dataset.load(folder), prefixes, limit) for folder in [*folders, None]]
+    examples: list[Example] = []
+    for number, dataset in enumerate(datasets):
+        with archive_of(dataset, settings) as archive:
+            examples += collect(archive, dataset.name, dataset.questions, home=True)
+            away = datasets[number - 1]
+            examples += collect(archive, away.name, away.questions[:ELSEWHERE], home=False)
+        click.echo(f"{dataset.name}: {len(examples)} questions so far", err=True)
+    fitted = fit(examples)
+    models = weights.load()
+    block = "no_reader" if reader == NO_READER else "reader"
+    out.write_text(
+        json.dumps(models.model_copy(update={block: fitted}).model_dump(), indent=1) + "\n", encoding="utf-8"
+    )
+    for line in describe(examples, fitted):
+        click.echo(line)
+
+
+def _limited(dataset: Dataset, prefixes: dict[str, tuple[str, ...]], limit: int) -> Dataset:
+    kept = [
+        q
+        for q in dataset.questions
+        if q.judged
+        and (
+            dataset.name not in prefixes
+            or any(e.doc_id.startswith(prefixes[dataset.name]) for e in q.evidence)
+        )
+    ]
+    Random(0).shuffle(kept)
+    return dataset.model_copy(update={"questions": tuple(kept[:limit])})
+
+
+def collect(
+    archive: qa.Archive, name: str, questions: Sequence[Question], *, home: bool
+) -> Iterator[Example]:
+    """Ask each question and yield the evidence for every sentence that was looked at."""
+    vectors = SentenceVectors(archive.encoder)
+
+    def look(question: Question, transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:
+        query, _ = understand(question.question, question.history, None, archive.settings)
+        _, ranked = search(query, 10, transaction, snapshot, archive.encoder)
+        passages = load_passages(ranked[:PASSAGES_READ], transaction)
+        models = weights.load()
+        chosen = models.reader if archive.reader else models.no_reader
+        selector = Selector(
+            query, snapshot.keywords, archive.encoder, vectors, archive.reader, chosen, sure=2.0
+        )
+        return selector.select(passages)
+
+    for question in questions:
+        found = archive._published.reading(lambda tx, snapshot, q=question: look(q, tx, snapshot))  # type: ignore[misc]
+        if found:
+            gold, located = _gold(archive, question, found) if home and question.answerable else (None, True)
+            yield Example(
+                dataset=name,
+                home=home,
+                answerable=home and question.answerable,
+                evidence=np.array([c.evidence for c in found]),
+                gold=np.zeros(len(found), bool) if gold is None else gold,
+                located=located,
+            )
+
+
+def _gold(
+    archive: qa.Archive, question: Question, found: Sequence[Candidate]
+) -> tuple[NDArray[np.bool_], bool]:
+    places: dict[str, list[metrics.Span]] = {}
+    for evidence in question.evidence:
+        for spans in gold_spans(evidence, archive.get(evidence.doc_id)):
+            places.setdefault(evidence.doc_id, []).extend(s for s in spans if s[1] > s[0])
+    located = any(places.values())
+    articles = {evidence.doc_id for evidence in question.evidence}
+
+    def answers(candidate: Candidate) -> bool:
+        if not located:
+            return candidate.article.id in articles
+        span = candidate.start, candidate.end
+        return any(metrics.overlap(span, place) > 0 for place in places.get(candidate.article.id, ()))
+
+    return np.array([answers(c) for c in found], np.bool_), located
+
+
+def fit(examples: Sequence[Example]) -> weights.Weights:
+    """Fit both models; each set weighs the same."""
+    choice = _fit_choice([e for e in examples if e.located and e.gold.any()])
+    return weights.Weights(choice=choice, confidence=_fit_confidence(examples, choice))
+
+
+def _columns(evidence: Floats, names: Sequence[str]) -> Floats:
+    return evidence[:, [Evidence._fields.index(name) for name in names]]
+
+
+def _used(examples: Sequence[Example], names: Sequence[str]) -> list[str]:
+    """Leave out evidence that is the same everywhere, as the reader's is without a reader."""
+    everything = np.concatenate([_columns(e.evidence, names) for e in examples])
+    return [name for name, spread in zip(names, everything.std(axis=0), strict=True) if spread > 1e-9]
+
+
+def _balance(examples: Sequence[Example]) -> Floats:
+    groups = [(e.dataset, e.home, e.answerable) for e in examples]
+    counts = {group: groups.count(group) for group in set(groups)}
+    share = np.array([1 / counts[group] for group in groups])
+    return share / share.sum()
+
+
+def _fit_choice(examples: Sequence[Example]) -> weights.Linear:
+    names = _used(examples, CHOICE)
+    rows = [_columns(e.evidence, names) for e in examples]
+    share = _balance(examples)
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        total, gradient = REGULARISATION * float(w @ w), 2 * REGULARISATION * w
+        for x, example, weight in zip(rows, examples, share, strict=True):
+            scores = x @ w
+            p = np.exp(scores - scores.max())
+            p /= p.sum()
+            right = p[example.gold].sum() + 1e-12
+            total -= weight * float(np.log(right))
+            gradient -= weight * (x[example.gold].T @ p[example.gold] / right - x.T @ p)
+        return total, gradient
+
+    found = minimize(loss, np.zeros(len(names)), jac=True, method="L-BFGS-B")
+    return weights.Linear(weights={n: round(float(v), 4) for n, v in zip(names, found.x, strict=True)})
+
+
+def _chosen(example: Example, choice: weights.Linear) -> int:
+    scores = [choice.score(dict(zip(Evidence._fields, row, strict=True))) for row in example.evidence]
+    return int(np.argmax(scores))
+
+
+def _fit_confidence(examples: Sequence[Example], choice: weights.Linear) -> weights.Linear:
+    picks = [_chosen(e, choice) for e in examples]
+    right = np.array([e.gold[pick] for e, pick in zip(examples, picks, strict=True)], float)
+    names = _used(examples, CONFIDENCE)
+    x = np.stack([_columns(e.evidence, names)[pick] for e, pick in zip(examples, picks, strict=True)])
+    x = np.hstack([np.ones((len(x), 1)), x])
+    share = _balance(examples)
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        logits = x @ w
+        p = 1 / (1 + np.exp(-logits))
+        cross = np.logaddexp(0, logits) - right * logits
+        return float(share @ cross + REGULARISATION * w[1:] @ w[1:]), x.T @ (share * (p - right)) + (
+            2 * REGULARISATION * np.concatenate([[0], w[1:]])
+        )
+
+    found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B")
+    return weights.Linear(
+        bias=round(float(found.x[0]), 4),
+        weights={n: round(float(v), 4) for n, v in zip(names, found.x[1:], strict=True)},
+    )
+
+
+def describe(examples: Sequence[Example], fitted: weights.Weights) -> Iterator[str]:
+    """Tell, set by set, how often the right sentence is chosen and how well silence is told from answers."""
+    sure: dict[tuple[str, bool, bool], list[float]] = {}
+    right: dict[str, list[bool]] = {}
+    for example in examples:
+        pick = _chosen(example, fitted.choice)
+        evidence: dict[str, float] = dict(zip(Evidence._fields, example.evidence[pick], strict=True))
+        confidence = 1 / (1 + np.exp(-fitted.confidence.score(evidence)))
+        sure.setdefault((example.dataset, example.home, example.answerable), []).append(float(confidence))
+        if example.answerable:
+            right.setdefault(example.dataset, []).append(bool(example.gold[pick]))
+    limits = {name: float(np.quantile(sure[name, True, True], NEEDLESS)) for name in right}
+    for name, values in right.items():
+        yield f"{name}: right sentence {np.mean(values):.3f} of {len(values)}; 8 % needless below {limits[name]:.3f}"
+    answerable = np.concatenate([sure[name, True, True] for name in right])
+    threshold = min(float(np.quantile(answerable, NEEDLESS)), *limits.values()) if limits else 0.5
+    pooled = float(np.quantile(answerable, NEEDLESS))
+    yield f"threshold at {NEEDLESS:.0%} needless refusals: pooled {pooled:.3f}, every set {threshold:.3f}"
+    for (name, home, is_answerable), confidences in sure.items():
+        what = "answerable" if is_answerable else "unanswerable" if home else "asked elsewhere"
+        refused = np.mean(np.array(confidences) < pooled)
+        yield f"{name}, {what}: refused {refused:.3f} at the pooled threshold, n {len(confidences)}"
+
+
+if __name__ == "__main__":
+    main()
