@@ -37,6 +37,8 @@ class Snapshot(NamedTuple):
     name: str
     vectors: VectorIndex
     keywords: KeywordIndex
+    sources: tuple[str, ...]
+    """Names of the articles' sources."""
 
     @classmethod
     def build(cls, transaction: Transaction, folder: Path) -> str:
@@ -54,7 +56,7 @@ class Snapshot(NamedTuple):
                 ),
                 aside / KEYWORDS,
             )
-            _seal(aside)
+            _seal(aside, transaction.sources())
             aside.replace(folder / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -70,9 +72,9 @@ class Snapshot(NamedTuple):
         if not name:
             raise SnapshotDamaged("not built yet")
         root = folder / name
-        _check(root)
+        sources = _check(root)
         try:
-            return cls(name, VectorIndex.open(root / VECTORS), KeywordIndex.open(root / KEYWORDS))
+            return cls(name, VectorIndex.open(root / VECTORS), KeywordIndex.open(root / KEYWORDS), sources)
         except (EmbeddingError, ValueError, OSError) as error:
             raise SnapshotDamaged(str(error)) from error
 
@@ -84,7 +86,7 @@ class Snapshot(NamedTuple):
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _seal(root: Path) -> None:
+def _seal(root: Path, sources: list[str]) -> None:
     files = {}
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         with path.open("rb") as file:
@@ -92,12 +94,13 @@ def _seal(root: Path) -> None:
         files[path.relative_to(root).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     manifest = root / MANIFEST
     with manifest.open("w", encoding="utf-8") as file:
-        json.dump({"keyword": KEYWORD_VERSION, "files": files}, file, indent=1)
+        json.dump({"keyword": KEYWORD_VERSION, "sources": sources, "files": files}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _check(root: Path) -> None:
+def _check(root: Path) -> tuple[str, ...]:
+    """Check the files against the manifest; return the sources it names."""
     try:
         manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
         if manifest["keyword"] != KEYWORD_VERSION:
@@ -109,6 +112,7 @@ def _check(root: Path) -> None:
                 raise SnapshotDamaged(f"{path.name} has {size:,} bytes instead of {written['size']:,}")
             if size <= HASHED_BYTES and _sha256(path) != written["sha256"]:
                 raise SnapshotDamaged(f"{path.name} was altered")
+        return tuple(manifest["sources"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SnapshotDamaged(f"{root.name} is incomplete ({error})") from error
 

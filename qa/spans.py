@@ -113,6 +113,15 @@ def asked_for(question: str) -> AnswerKind:
     return next((kind for kind, pattern in _ASKS if pattern.search(question)), AnswerKind.OTHER)
 
 
+def names(text: str) -> list[str]:
+    """Return the personal names in a text, each as often as it stands there."""
+    return [match[0] for match in _NAME.finditer(text) if not _holds_title(match[0])]
+
+
+def _holds_title(name: str) -> bool:
+    return any(re.sub(r"['’]s$", "", word) in _TITLE_WORDS for word in name.casefold().split())
+
+
 def find_answer(kind: AnswerKind, sentence: str, question: str) -> tuple[int, int] | None:
     """Return where in a sentence an answer of that kind stands which the question does not already hold."""
     pattern = {AnswerKind.DATE: _DATE, AnswerKind.NUMBER: _NUMBER, AnswerKind.PERSON: _NAME}.get(kind)
@@ -120,12 +129,9 @@ def find_answer(kind: AnswerKind, sentence: str, question: str) -> tuple[int, in
         return None
     known = question.casefold()
     for match in pattern.finditer(sentence):
-        words = match[0].casefold().split()
         if match[0].casefold() in known:
             continue
-        if kind is AnswerKind.PERSON and any(
-            w.removesuffix("'s").removesuffix("’s") in _TITLE_WORDS for w in words
-        ):
+        if kind is AnswerKind.PERSON and _holds_title(match[0]):
             continue
         return match.span()
     return None

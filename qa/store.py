@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +188,12 @@ class Transaction:
         )
         return np.fromiter((row[0] for row in rows), np.int64)
 
-    def passage_articles(self, ids: Iterable[int]) -> dict[int, str]:
-        """Map passage ids to article ids; an id that no longer exists is left out."""
+    def origins(self, ids: Iterable[int]) -> dict[int, tuple[str, str | None, date | None]]:
+        """Map passage ids to their article's id, source and date; an id that no longer exists is left out."""
         return {
-            row[0]: row[1]
-            for row in self._db.execute(
-                "SELECT p.id, a.id FROM passage p JOIN article a ON a.key = p.article"
+            number: (article, source, published and date.fromisoformat(published))
+            for number, article, source, published in self._db.execute(
+                "SELECT p.id, a.id, a.source, a.published FROM passage p JOIN article a ON a.key = p.article"
                 " WHERE p.id IN (SELECT value FROM json_each(?))",
                 (json.dumps([int(i) for i in ids]),),
             )

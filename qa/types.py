@@ -140,13 +140,14 @@ class Query(Frozen):
 
     ``question`` is what was asked, cleaned. ``text`` stands alone: it says what a follow-up leaves to the
     conversation. ``context`` holds texts of the conversation that are searched too, with their weights;
-    the question itself weighs 1.
+    the question itself weighs 1. "Yesterday" and "last month" count from ``today``.
     """
 
     question: Text
     text: Text
     filters: Filters = Filters()
     context: tuple[tuple[Text, float], ...] = ()
+    today: date = Field(default_factory=date.today)
 
     @property
     def searched(self) -> tuple[tuple[str, float], ...]:
