@@ -11,6 +11,7 @@ import click
 
 from embeddings import EmbeddingError
 from evals.archives import archive_of
+from evals.baselines import compare
 from evals.dataset import Dataset
 from evals.gate import SEED_BASELINE, Baseline
 from evals.outcomes import Outcome, Part, examine
@@ -28,6 +29,9 @@ PARTS = get_args(Part)
 @click.option("--limit", type=click.IntRange(min=1), help="Ask this many questions, spread evenly; no gate.")
 @click.option("--part", type=click.Choice(PARTS), default="all", help="Judge only this; no gate.")
 @click.option("--model", help="Embedding model to index the corpus with.")
+@click.option(
+    "--baselines", is_flag=True, help="Also rank by BM25, dense and RRF, and compare, question by question."
+)
 @click.option("--wrong", is_flag=True, help="List each question that went wrong, with what was answered.")
 @click.option(
     "--gate/--no-gate", default=True, help="Fail when a metric is below its baseline, if it has one."
@@ -42,6 +46,7 @@ def main(
     limit: int | None,
     part: str,
     model: str | None,
+    baselines: bool,
     wrong: bool,
     gate: bool,
     baseline_file: Path | None,
@@ -61,8 +66,8 @@ def main(
         baseline = Baseline()
         if baseline_file and (baseline_file.exists() or not update_baseline):
             baseline = Baseline.load(baseline_file)
-        report = run(Dataset.load(data).limited(limit), cast(Part, part), model)
-        click.echo(report.table())
+        report, comparison = run(Dataset.load(data).limited(limit), cast(Part, part), model, baselines)
+        click.echo("\n".join([report.table(), *comparison]))
         if wrong:
             click.echo("\n" + "\n".join(line for o in report.outcomes if o.faults for line in _wrong(o)))
         if json_file:
@@ -82,21 +87,25 @@ def main(
         sys.exit(1)
 
 
-def run(dataset: Dataset, part: Part = "all", model: str | None = None) -> Report:
-    """Build or open the dataset's archive, ask every question, and sum up."""
+def run(
+    dataset: Dataset, part: Part = "all", model: str | None = None, baselines: bool = False
+) -> tuple[Report, list[str]]:
+    """Build or open the dataset's archive, ask every question, and sum up; compare if asked to."""
     settings = Settings.from_environ()
     if model:
         settings = settings.model_copy(update={"model": model})
     with archive_of(dataset, settings) as archive:
         outcomes = list(_watched(examine(archive, dataset, part), len(dataset.questions)))
         about = archive.describe()
-    return Report.of(
+        comparison = ["", *compare(archive, dataset, outcomes)] if baselines else []
+    report = Report.of(
         outcomes,
         data=dataset.name,
         model=str(about["model"]),
         articles=int(about["articles"]),
         passages=int(about["passages"]),
     )
+    return report, comparison
 
 
 def _watched(outcomes: Iterator[Outcome], length: int) -> Iterator[Outcome]:

@@ -161,7 +161,7 @@ def fit(examples: Sequence[Example]) -> weights.Weights:
 
 
 def _columns(evidence: Floats, names: Sequence[str]) -> Floats:
-    return evidence[:, [Evidence._fields.index(name) for name in names]]
+    return np.asarray(evidence[:, [Evidence._fields.index(name) for name in names]])
 
 
 def _used(examples: Sequence[Example], names: Sequence[str]) -> list[str]:
@@ -174,7 +174,7 @@ def _balance(examples: Sequence[Example]) -> Floats:
     groups = [(e.dataset, e.home, e.answerable) for e in examples]
     counts = {group: groups.count(group) for group in set(groups)}
     share = np.array([1 / counts[group] for group in groups])
-    return share / share.sum()
+    return np.asarray(share / share.sum())
 
 
 def _fit_choice(examples: Sequence[Example]) -> weights.Linear:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evals import metrics
+from evals.baselines import reciprocal_rank_fusion
 
 
 def test_ranking_metrics_are_the_textbook_ones() -> None:
@@ -146,3 +147,10 @@ def test_systems_are_compared_over_the_questions_both_have() -> None:
     assert difference.interval == (pytest.approx(0.0, abs=0.17), pytest.approx(0.5))
     with pytest.raises(ValueError, match="share no question"):
         metrics.paired_difference({"a": 1.0}, {"b": 1.0})
+
+
+def test_reciprocal_rank_fusion_by_hand():
+    """1: 1/61 + 1/62, 3: 1/63 + 1/61, 2: 1/62; of two equal scores the lower item goes first."""
+    assert 1 / 61 + 1 / 62 > 1 / 63 + 1 / 61 > 1 / 62
+    assert reciprocal_rank_fusion([[1, 2, 3], [3, 1]]) == [1, 3, 2]
+    assert reciprocal_rank_fusion([[5, 9], [9, 5]]) == [5, 9]
