@@ -25,7 +25,7 @@ from evals.dataset import Dataset, Question
 from evals.outcomes import gold_spans
 from qa import weights
 from qa.answering import PASSAGES_READ
-from qa.retrieval import load_passages, search
+from qa.retrieval import load_passages, rank
 from qa.selection import Candidate, Evidence, Selector, SentenceVectors
 from qa.settings import BUNDLED_READER, NO_READER, Settings
 from qa.snapshot import Snapshot
@@ -112,7 +112,7 @@ def collect(
 
     def look(question: Question, transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:
         query, _ = understand(question.question, question.history, None, archive.settings)
-        _, ranked = search(query, 10, transaction, snapshot, archive.encoder)
+        ranked = rank(query, 10, transaction, snapshot, archive.encoder)
         passages = load_passages(ranked[:PASSAGES_READ], transaction)
         models = weights.load()
         chosen = models.reader if archive.reader else models.no_reader

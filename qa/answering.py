@@ -9,7 +9,7 @@ from embeddings import Encoder
 from embeddings.reader import Reader
 from qa import listing, weights
 from qa.metadata import LABELS, asked_field, field_value, find_credit, speaks_of_article
-from qa.retrieval import load_passages, search
+from qa.retrieval import best_hits, load_passages, rank, rerank
 from qa.selection import Candidate, Selector, SentenceVectors
 from qa.sentences import Span, split
 from qa.settings import Settings
@@ -78,12 +78,13 @@ class Answerer:
         return draft.cite(min(part.confidence for part in answered), _distinct(quotes), silent)
 
     def _search(self, query: Query) -> _Found:
-        hits, ranked = search(query, HITS, self._transaction, self._snapshot, self._encoder)
+        ranked = rank(query, HITS, self._transaction, self._snapshot, self._encoder)
         passages = load_passages(ranked[:PASSAGES_READ], self._transaction)
         selector = Selector(
             query, self._snapshot.keywords, self._encoder, self._sentences, self._reader, self._weights
         )
         candidates = selector.select(passages)
+        hits = best_hits(rerank(ranked, selector.relevance), HITS, self._transaction)
         confidence = selector.confidence(candidates[0]) if candidates else 0.0
         return _Found(query, tuple(hits), selector, candidates, confidence)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
 from qa import chunking, examples
-from qa.answering import Answerer
+from qa.answering import PASSAGES_READ, Answerer
 from qa.errors import (
     ArchiveExists,
     ArchiveIncompatible,
@@ -21,10 +21,11 @@ from qa.errors import (
 )
 from qa.ingest import Source, ingest
 from qa.published import Published
-from qa.retrieval import search
-from qa.selection import SentenceVectors
+from qa.retrieval import best_hits, load_passages, rank, rerank
+from qa.selection import SentenceVectors, relevance
 from qa.settings import BUNDLED_READER, NO_READER, Settings
-from qa.store import Store
+from qa.snapshot import Snapshot
+from qa.store import Store, Transaction
 from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
 from qa.understanding import understand
 
@@ -248,18 +249,34 @@ class Archive:
         k: int = 10,
         history: Sequence[Turn] | None = None,
         filters: Filters | None = None,
+        *,
+        read: bool = True,
     ) -> list[Hit]:
         """Return the best passage of each of the best ``k`` articles, best first.
 
         Exactly ``min(k, articles the filters leave)`` hits.
 
+        Args:
+            question: In plain language.
+            k: How many articles.
+            history: The conversation so far, oldest first.
+            filters: Which articles to look at.
+            read: Whether the reader reads the most promising passages and puts them in order, where
+                there is one; without it a search takes a tenth of the time.
+
         Raises:
             QuestionError: The question is empty.
         """
         query, _ = understand(question, history or (), filters, self.settings)
-        return self._published.reading(
-            lambda transaction, snapshot: search(query, k, transaction, snapshot, self.encoder)[0]
-        )
+
+        def work(transaction: Transaction, snapshot: Snapshot) -> list[Hit]:
+            ranked = rank(query, k, transaction, snapshot, self.encoder)
+            if read and self.reader and k > 0:
+                passages = load_passages(ranked[:PASSAGES_READ], transaction)
+                ranked = rerank(ranked, relevance(query, passages, self.reader))
+            return best_hits(ranked, k, transaction)
+
+        return self._published.reading(work)
 
     def ask(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from qa.types import Article, Hit, Passage, Query
 
 DEPTH = 100
 """Passages taken from each search before fusion."""
+RELEVANCE_WEIGHT = 0.3
+"""Standard deviations of the fused score that one logit of the reader's relevance is worth."""
 SCORE_TOLERANCE = 0.02
 """How far a score of the vector index may lie from the one recomputed from the database."""
 
@@ -72,30 +74,47 @@ def rank_passages(
     return [Ranked(number, origins[number][0], *scores) for number, *scores in rows]
 
 
-def search(
+def rank(
     query: Query, k: int, transaction: Transaction, snapshot: Snapshot, encoder: Encoder
-) -> tuple[list[Hit], list[Ranked]]:
-    """Return the best passage of each of the best ``k`` articles, and the passages they were chosen from.
-
-    Exactly ``min(k, articles the filters leave)`` hits: the searches go deeper until that many are found.
-    """
-    wanted = max(0, min(k, transaction.coverage(query.filters).articles))
+) -> list[Ranked]:
+    """Rank passages of at least ``min(k, articles the filters leave)`` articles, going as deep as that takes."""
+    wanted = min(k, transaction.coverage(query.filters).articles)
     passages = transaction.passage_count()
     depth = max(DEPTH, 4 * wanted)
     while True:
         ranked = rank_passages(query, depth, transaction, snapshot, encoder)
-        best: dict[str, Ranked] = {}
-        for entry in ranked:
-            best.setdefault(entry.article, entry)
-        if len(best) >= wanted or depth >= passages:
-            break
+        if len({entry.article for entry in ranked}) >= wanted or depth >= passages:
+            return ranked
         depth *= 4
-    chosen = load_passages(list(best.values())[:wanted], transaction)
-    hits = [
+
+
+def rerank(ranked: Sequence[Ranked], relevance: Mapping[int, float]) -> list[Ranked]:
+    """Add what the reader made of the passages it has read; the others count as the worst of those.
+
+    Args:
+        ranked: The fused order.
+        relevance: Passage id → the reader's logit that the passage answers.
+    """
+    if not relevance:
+        return list(ranked)
+    worst = min(relevance.values())
+    scored = [
+        entry._replace(score=entry.score + RELEVANCE_WEIGHT * relevance.get(entry.passage, worst))
+        for entry in ranked
+    ]
+    return sorted(scored, key=lambda entry: (-entry.score, entry.passage))
+
+
+def best_hits(ranked: Sequence[Ranked], k: int, transaction: Transaction) -> list[Hit]:
+    """Return the best passage of each of the best ``k`` articles."""
+    best: dict[str, Ranked] = {}
+    for entry in ranked:
+        best.setdefault(entry.article, entry)
+    chosen = load_passages(list(best.values())[: max(0, k)], transaction)
+    return [
         Hit(passage=passage, score=entry.score, score_kind="fused", rank=rank)
         for rank, (entry, passage, _) in enumerate(chosen, 1)
     ]
-    return hits, ranked
 
 
 def load_passages(

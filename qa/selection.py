@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import Encoder
-from embeddings.reader import Reader
+from embeddings.reader import Reader, Reading
 from qa.chunking import header
 from qa.keyword import KeywordIndex, terms
 from qa.retrieval import Ranked
@@ -150,6 +150,8 @@ class Selector:
         self._reader = reader
         self._weights = weights
         self._sure = sure
+        self.relevance: dict[int, float] = {}
+        """Passage id → the reader's logit that the passage answers, for those it has read."""
 
     def select(self, passages: Sequence[Located]) -> list[Candidate]:
         """Return the sentences of the passages, each once, best first.
@@ -209,12 +211,11 @@ class Selector:
         )
 
     def _read(self, passages: Sequence[Located], before: int, reader: Reader) -> list[Candidate]:
-        readings = reader.read(
-            self.query.text, [p.text for _, p, _ in passages], [header(a) for _, _, a in passages]
-        )
+        readings = read(self.query, passages, reader)
         found: list[Candidate] = []
         for rank, (located, reading) in enumerate(zip(passages, readings, strict=True), before + 1):
             passage = located[1]
+            self.relevance[passage.id] = reading.relevance_logit
             candidates, evidence = [], []
             for c in self._candidates(rank, located):
                 span = reading.best_span(c.start - passage.start, c.end - passage.start)
@@ -233,6 +234,18 @@ class Selector:
 
     def _score(self, evidence: Evidence) -> float:
         return self._weights.choice.score(evidence._asdict())
+
+
+def read(query: Query, passages: Sequence[Located], reader: Reader) -> list[Reading]:
+    """Read passages for an answer, each under its article's header."""
+    texts = [passage.text for _, passage, _ in passages]
+    return reader.read(query.text, texts, [header(article) for _, _, article in passages])
+
+
+def relevance(query: Query, passages: Sequence[Located], reader: Reader) -> dict[int, float]:
+    """Map passage ids to the reader's logit that the passage answers."""
+    readings = read(query, passages, reader)
+    return {p.id: r.relevance_logit for (_, p, _), r in zip(passages, readings, strict=True)}
 
 
 def _is_fragment(sentence: str) -> bool:
