@@ -137,10 +137,10 @@ class Reader:
             ModelNotFound: `path` holds no reader.
             ModelDamaged: a file is missing or is not the one that was exported.
         """
-        import openvino as ov
         from safetensors.numpy import load
         from tokenizers import Tokenizer
 
+        from embeddings.openvino_runtime import import_openvino
         from embeddings.reader_graph import Shape, build
 
         manifest, contents, fingerprint = _checked(Path(path))
@@ -148,7 +148,7 @@ class Reader:
         tokenizer = Tokenizer.from_str(contents[TOKENIZER].decode("utf-8"))
         encoder = PairEncoder(tokenizer, max_tokens=config["max_tokens"])
         shape = Shape(layers=config["layers"], heads=config["heads"], epsilon=config["epsilon"])
-        core = ov.Core()
+        core = import_openvino().Core()
         capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.openvino_runtime import import_openvino
+
 if TYPE_CHECKING:
     import openvino as ov
 
@@ -60,7 +62,7 @@ def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
     Inputs, each (batch, length): ``ids`` and ``types`` int32, ``mask`` float32, 1 where there is a token.
     Outputs: ``span`` (batch, length, 2), start and end logits, not masked; ``relevance`` (batch,), logits.
     """
-    import openvino as ov
+    ov = import_openvino()
     from openvino import opset13 as op
 
     def constant(value: NDArray[Any] | float | list[int], kind: type = np.float32) -> Any:
