@@ -104,7 +104,7 @@ def _source(model: str | None) -> Source:
     from embeddings.model_cache import Source
 
     if model is None:
-        folder = _bundled_folder()
+        folder = bundled_folder()
         return Source(BUNDLED, str(folder), _BUNDLED_SHA256["model.safetensors"], lambda: _check(folder))
     path = Path(model).expanduser()
     if path.is_dir():
@@ -117,7 +117,12 @@ def _source(model: str | None) -> Source:
     return Source(model, model, "hub")
 
 
-def _bundled_folder() -> Path:
+def bundled_folder() -> Path:
+    """Where the bundled model lies, a sentence-transformers folder.
+
+    Raises:
+        ModelNotFound: The package that carries it is not installed.
+    """
     # Found without importing it: the package is only a carrier of files.
     spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
     for place in (spec.submodule_search_locations or ()) if spec else ():

@@ -35,7 +35,7 @@ from qa.understanding import understand
 NEEDLESS = 0.08
 """Share of answerable questions that the default threshold may refuse."""
 REGULARISATION = 1e-3
-ELSEWHERE = 150
+ELSEWHERE = 60
 """Questions of each set that are asked of another set's archive."""
 CHOICE = ("words", "context", "passage", "first", "kind", "fragment", "cosine", "relevance", "span")
 CONFIDENCE = ("words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span")

@@ -149,7 +149,7 @@ class _Found(NamedTuple):
         sure = self.selector.confidence(other)
         held = self.selector.rarity.share(" ".join(c.text for c in chosen))
         gain = self.selector.rarity.share(" ".join([*(c.text for c in chosen), other.text])) - held
-        return sure >= 0.8 * self.confidence or (
+        return sure >= 0.5 * self.confidence or (
             gain >= 0.2 and sure >= 0.5 * self.confidence and best.score > 0
         )
 

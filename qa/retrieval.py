@@ -17,7 +17,7 @@ from qa.types import Article, Hit, Passage, Query
 
 DEPTH = 100
 """Passages taken from each search before fusion."""
-RELEVANCE_WEIGHT = 0.3
+RELEVANCE_WEIGHT = 0.1
 """Standard deviations of the fused score that one logit of the reader's relevance is worth."""
 SCORE_TOLERANCE = 0.02
 """How far a score of the vector index may lie from the one recomputed from the database."""

@@ -31,7 +31,7 @@ class Settings(BaseModel):
     """Where converted models are kept."""
     data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("archive-qa")))
     """Where the default archive is kept."""
-    refuse: Annotated[float, Field(ge=0, le=1)] = 0.5
+    refuse: Annotated[float, Field(ge=0, le=1)] = 0.13
     """Confidence below which the archive is said not to answer; 0 always answers."""
     max_question: Annotated[int, Field(ge=1)] = 2000
     """Longest question, in characters; a longer one is cut, with a notice."""

@@ -169,7 +169,7 @@ def test_a_bundled_model_with_other_weights_is_refused_before_it_is_loaded(tmp_p
     fake.mkdir()
     (fake / "modules.json").write_text("[]")
     (fake / "model.safetensors").write_bytes(b"not the weights")
-    monkeypatch.setattr(encoder_module, "_bundled_folder", lambda: fake)
+    monkeypatch.setattr(encoder_module, "bundled_folder", lambda: fake)
     with pytest.raises(ModelDamaged, match="pip install --force-reinstall"):
         load_encoder(None, tmp_path / "cache")
     (fake / "model.safetensors").unlink()
