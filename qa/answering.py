@@ -24,6 +24,8 @@ HITS = 10
 PASSAGES_READ = 12
 MAX_SENTENCES = 3
 MAX_ITEMS = 12
+ALSO_SURE, ALSO_SURE_OF_MARKED = 0.5, 0.8
+"""Share of the best sentence's confidence that lets another join it; more where it holds the short answer."""
 STATED = 0.95
 """Confidence in an answer taken from an article's own data."""
 
@@ -147,11 +149,10 @@ class _Found(NamedTuple):
         if other.evidence.fragment or _repeats(other.text, [c.text for c in chosen]):
             return False
         sure = self.selector.confidence(other)
+        enough = ALSO_SURE if best.answer is None else ALSO_SURE_OF_MARKED
         held = self.selector.rarity.share(" ".join(c.text for c in chosen))
         gain = self.selector.rarity.share(" ".join([*(c.text for c in chosen), other.text])) - held
-        return sure >= 0.5 * self.confidence or (
-            gain >= 0.2 and sure >= 0.5 * self.confidence and best.score > 0
-        )
+        return sure >= enough * self.confidence or (gain >= 0.2 and sure >= ALSO_SURE * self.confidence)
 
     def _items(self, best: Candidate) -> list[Quote]:
         text = best.article.text
