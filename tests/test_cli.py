@@ -78,7 +78,7 @@ def test_a_question_about_the_date_is_answered_from_metadata(run, folder):
 
 
 def test_abstaining_exits_with_3_and_says_what_there_is(run, folder):
-    done = run("ask", "What is the price of bitcoin?", "--archive", folder, code=3)
+    done = run("ask", "What is the price of bitcoin?", "--archive", folder, code=3, QA_REFUSE="0.5")
     assert done.stdout.startswith("The archive does not say.")
     assert "5 articles" in done.stdout
     assert "2022-05-26 to" in " ".join(done.stdout.split())
