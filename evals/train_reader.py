@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
 _log = logging.getLogger(__name__)
+_KEPT_AT = 0.7
 _LONGEST_STEP = 6.0  # seconds: a longer step was a pause of the process, not work
 
 
@@ -157,6 +158,13 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.seconds, self.steps = state["seconds"], state["steps"]
 
+    def blend(self, path: Path) -> None:
+        """Replaces the averaged weights by their mean with those of another `save`."""
+        import torch
+
+        other = torch.load(path, weights_only=True)["average"]
+        self.average = {n: torch.lerp(p, other[n], 0.5) for n, p in self.average.items()}
+
     def use_average(self) -> torch.nn.Module:
         """The model with the averaged weights, for measuring and export."""
         self.model.load_state_dict(self.average, strict=False)
@@ -164,10 +172,15 @@ class Run:
 
 
 def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_every: float = 300.0) -> None:
-    """Steps until the budget is used up, saving every `save_every` seconds of stepping and at the end."""
+    """Steps until the budget is used up, saving every `save_every` seconds of stepping and at the end.
+
+    The state at 70 % of the budget is kept as earlier.pt: averaged with the end, it reads unseen articles a little
+    better than either (Wortsman et al. 2022, "Model soups").
+    """
     saved = logged = run.seconds
     losses: list[tuple[float, float]] = []
     examples = 0
+    earlier = run.progress
     run.model.train()
     while run.progress < 1.0:
         batch = next(batches)
@@ -183,6 +196,9 @@ def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_ev
                 run.steps, 100 * run.progress, span, relevance, speed,
             )  # fmt: skip
             losses, examples, logged = [], 0, run.seconds
+        if earlier < _KEPT_AT <= run.progress:
+            run.save(out / "earlier.pt")
+        earlier = run.progress
         if run.seconds - saved > save_every:
             run.save(out / "checkpoint.pt")
             saved = run.seconds
@@ -230,8 +246,13 @@ def train(root: Path, out: Path, minutes: float, threads: int, seed: int, rate: 
 @click.option("--threads", default=2, show_default=True)
 @click.option("--questions", default=0, help="Measure on so many questions only; 0 means all.")
 @click.option("--measure/--no-measure", default=True, show_default=True)
-def export(root: Path, out: Path, weights: Path, threads: int, questions: int, measure: bool) -> None:
-    """Convert the checkpoint in --out, measure it on the held-out articles and write the card."""
+@click.option(
+    "--note", "notes", multiple=True, help="What the settings do not tell about the run; for the card."
+)
+def export(
+    root: Path, out: Path, weights: Path, threads: int, questions: int, measure: bool, notes: tuple[str, ...]
+) -> None:
+    """Convert the run in --out, averaged with its earlier state; measure it and write the card."""
     import torch
 
     from embeddings.reader import Reader
@@ -241,6 +262,8 @@ def export(root: Path, out: Path, weights: Path, threads: int, questions: int, m
     training = json.loads((out / "training.json").read_text(encoding="utf-8"))
     run = Run(pretrained_model(0.0), Training(**training))
     run.restore(out / "checkpoint.pt")
+    if (out / "earlier.pt").exists():
+        run.blend(out / "earlier.pt")
     model, encoder = run.use_average(), pair_encoder()
     config = reader_export.graph_config(model.get_submodule("encoder").config, encoder.max_tokens)
     reader_export.write_weights(model, pretrained_folder() / "tokenizer.json", weights, config)
@@ -256,7 +279,7 @@ def export(root: Path, out: Path, weights: Path, threads: int, questions: int, m
         )
         measured["Latency"] = reader_export.latency(reader, data)
     training |= {"steps": run.steps, "minutes stepped": round(run.seconds / 60, 1)}
-    reader_export.write_card(weights, root, data, training, measured)
+    reader_export.write_card(weights, root, data, training, measured, notes)
     click.echo(json.dumps(measured, indent=1))
 
 

@@ -318,6 +318,7 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     again = train_reader.Run(build_model(config, None), training)
     again.restore(tmp_path / "checkpoint.pt")
     assert (again.steps, again.seconds) == (run.steps, run.seconds)
+    again.blend(tmp_path / "earlier.pt")
     model = again.use_average()
     (tmp_path / "t.json").write_text(tokenizer.to_str(), encoding="utf-8")
     graph = reader_export.graph_config(model.encoder.config, encoder.max_tokens)
