@@ -37,7 +37,7 @@ def ingest(sources: Source | Iterable[Source], store: Store, encoder: Encoder) -
         first = skipped[0]
         more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
         raise InputError(f"Nothing could be read. {first.where}: {first.why}{more}.")
-    return IngestReport(**counts, skipped=tuple(skipped))
+    return IngestReport(**counts, skipped=skipped)
 
 
 def _found(sources: Source | Iterable[Source], skipped: list[Skipped]) -> Iterator[Found]:

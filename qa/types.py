@@ -263,4 +263,4 @@ class IngestReport(Frozen):
     added: int = 0
     updated: int = 0
     unchanged: int = 0
-    skipped: tuple[Skipped, ...] = ()
+    skipped: list[Skipped] = []

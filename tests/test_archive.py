@@ -76,7 +76,7 @@ def test_the_last_of_two_versions_in_one_batch_wins(archive, article):
 
 def test_articles_without_text_are_named(archive, article):
     report = archive.add([article("a"), qa.Article(id="blank", text=" \n")])
-    assert report.skipped == (qa.Skipped("blank", "the article has no text"),)
+    assert report.skipped == [qa.Skipped("blank", "the article has no text")]
     assert report.added == 1
 
 
