@@ -281,7 +281,7 @@ def write_card(
         held_out=", ".join(data.held_out),
         questions=len(data.dev),
         settings="\n".join(f"- {name}: {value}" for name, value in training.items()),
-        phases="\n".join(f"- until {until:.0%} of the budget: {shares}" for until, shares in PHASES),
+        phases="\n".join(f"- until {until:.0%} of the run: {shares}" for until, shares in PHASES),
         notes="".join(f"\n- {note}" for note in notes),
         measured="\n".join(tables).strip(),
     )

@@ -29,21 +29,20 @@ class Example:
     label: float
 
 
-# Shares of each kind of example per phase; a phase lasts until its fraction of the time budget.
+# Shares of each kind of example per phase; a phase lasts until its share of the run is done.
 PHASES: tuple[tuple[float, dict[str, float]], ...] = (
-    (0.12, {"qamr_pos": 0.42, "qamr_neg": 0.08, "shift_pos": 0.34, "shift_neg": 0.12, "shift_cut": 0.04}),
     (
-        0.5,
+        0.6,
         {
-            "qamr_pos": 0.08, "qamr_neg": 0.02, "shift_pos": 0.28, "shift_neg": 0.10, "shift_cut": 0.03,
-            "shift_swap": 0.05, "squad_pos": 0.20, "squad_none": 0.16, "squad_neg": 0.08,
+            "qamr_pos": 0.10, "qamr_neg": 0.02, "shift_pos": 0.42, "shift_neg": 0.12, "shift_cut": 0.03,
+            "shift_swap": 0.06, "squad_pos": 0.10, "squad_none": 0.12, "squad_neg": 0.03,
         },
     ),
     (
         1.0,
         {
-            "shift_pos": 0.09, "shift_neg": 0.03, "shift_swap": 0.05, "squad_pos": 0.37, "squad_none": 0.34,
-            "squad_neg": 0.12,
+            "qamr_pos": 0.04, "shift_pos": 0.27, "shift_neg": 0.06, "shift_cut": 0.01, "shift_swap": 0.06,
+            "squad_pos": 0.20, "squad_none": 0.26, "squad_neg": 0.10,
         },
     ),
 )  # fmt: skip
@@ -90,7 +89,7 @@ class Sampler:
             yield from self._random.sample(list(group), len(group))
 
     def batches(self, *, size: int, pool: int, progress: Callable[[], float]) -> Iterator[list[Example]]:
-        """Yields batches of `size` examples of like length; `progress` is the elapsed share of the budget."""
+        """Yields batches of `size` examples of like length; `progress` is the share of the run that is done."""
         while True:
             shares = next((s for until, s in PHASES if progress() < until), PHASES[-1][1])
             kinds = self._random.choices(list(shares), weights=list(shares.values()), k=size * pool)

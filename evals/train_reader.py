@@ -1,10 +1,9 @@
 """Trains the reader: one pass over (question, passage) for relevance, answer span and answerability.
 
-    python -m evals.train_reader train --data DIR --out DIR --minutes 80
+    python -m evals.train_reader train --data DIR --out DIR --steps 4400
     python -m evals.train_reader export --data DIR --out DIR --weights embeddings/weights/reader
 
-`train` continues from the checkpoint in --out if there is one. Only time spent in steps counts towards the
-budget, so a paused process loses nothing, and the learning rate reaches zero exactly at its end.
+`train` continues from the checkpoint in --out if there is one; the learning rate reaches zero at its last step.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _KEPT_AT = 0.7
-_LONGEST_STEP = 6.0  # seconds: a longer step was a pause of the process, not work
 
 
 @dataclass(frozen=True)
@@ -39,23 +37,24 @@ class Training:
     """What a run depends on besides its data.
 
     Attributes:
-        minutes: budget of stepping time.
+        steps: updates of the weights.
         batch: examples in a step.
         rate: peak learning rate of the encoder.
         head_rate: peak learning rate of the fresh heads.
-        warmup: fraction of the budget until the peak.
+        warmup: fraction of the steps until the peak.
         relevance_weight: weight of the relevance loss beside the span loss.
+        dropout: of the encoder's hidden states.
         ema: decay of the averaged weights per step.
         seed: of the split, the stream of examples and the fresh weights.
     """
 
-    minutes: float = 80.0
+    steps: int = 4400
     batch: int = 16
-    rate: float = 2e-4
+    rate: float = 1.5e-4
     head_rate: float = 5e-4
     warmup: float = 0.04
     relevance_weight: float = 1.0
-    dropout: float = 0.0
+    dropout: float = 0.1
     weight_decay: float = 0.01
     ema: float = 0.995
     seed: int = 3
@@ -81,7 +80,7 @@ def mined(data: reader_data.ReadingData, out: Path) -> dict[str, list[str]]:
 
 
 class Run:
-    """A training run: model, averaged weights, optimizer and the time it has stepped for."""
+    """A training run: model, averaged weights, optimizer and the steps it has done."""
 
     def __init__(self, model: torch.nn.Module, training: Training) -> None:
         """Starts a run on `model`."""
@@ -103,19 +102,17 @@ class Run:
             ],
             fused=True,
         )
-        self.seconds = 0.0
         self.steps = 0
 
     @property
     def progress(self) -> float:
-        """Elapsed fraction of the budget."""
-        return self.seconds / (60.0 * self.training.minutes)
+        """Share of the steps that are done."""
+        return self.steps / self.training.steps
 
     def step(self, batch: Sequence[Example]) -> tuple[float, float]:
         """One update; returns the span and the relevance loss."""
         import torch
 
-        started = time.monotonic()
         share = rate_at(self.progress, self.training.warmup)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * share
@@ -130,7 +127,6 @@ class Run:
         torch._foreach_lerp_(
             [self.average[n] for n in parameters], [p.detach() for p in parameters.values()], 1.0 - decay
         )
-        self.seconds += min(time.monotonic() - started, _LONGEST_STEP)
         return span.item(), relevance.item()
 
     def save(self, path: Path) -> None:
@@ -141,7 +137,6 @@ class Run:
             "model": self.model.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
-            "seconds": self.seconds,
             "steps": self.steps,
         }
         aside = path.with_suffix(".tmp")
@@ -156,14 +151,20 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.seconds, self.steps = state["seconds"], state["steps"]
+        self.steps = state["steps"]
 
-    def blend(self, path: Path) -> None:
-        """Replaces the averaged weights by their mean with those of another `save`."""
+    def start_from(self, folder: Path) -> None:
+        """Begins with the weights that `export` would write of the finished run in `folder`."""
+        self.restore_average(folder)
+        self.model.load_state_dict(self.average, strict=False)
+
+    def restore_average(self, folder: Path) -> None:
+        """Reads the averaged weights of a run: the mean of its end and its earlier state."""
         import torch
 
-        other = torch.load(path, weights_only=True)["average"]
-        self.average = {n: torch.lerp(p, other[n], 0.5) for n, p in self.average.items()}
+        states = [folder / "checkpoint.pt", folder / "earlier.pt"]
+        read = [torch.load(path, weights_only=True)["average"] for path in states if path.exists()]
+        self.average = {n: torch.stack([r[n] for r in read]).mean(0) for n in read[0]}
 
     def use_average(self) -> torch.nn.Module:
         """The model with the averaged weights, for measuring and export."""
@@ -171,16 +172,15 @@ class Run:
         return self.model.eval()
 
 
-def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_every: float = 300.0) -> None:
-    """Steps until the budget is used up, saving every `save_every` seconds of stepping and at the end.
+def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_every: int = 200) -> None:
+    """Steps until the last one, saving every `save_every` steps and at the end.
 
-    The state at 70 % of the budget is kept as earlier.pt: averaged with the end, it reads unseen articles a little
+    The state at 70 % of the steps is kept as earlier.pt: averaged with the end, it reads unseen articles a little
     better than either (Wortsman et al. 2022, "Model soups").
     """
-    saved = logged = run.seconds
+    kept_at = round(_KEPT_AT * run.training.steps)
     losses: list[tuple[float, float]] = []
-    examples = 0
-    earlier = run.progress
+    examples, since = 0, time.monotonic()
     run.model.train()
     while run.progress < 1.0:
         batch = next(batches)
@@ -190,18 +190,16 @@ def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_ev
             raise click.ClickException(f"the loss is not finite at step {run.steps}: lower the learning rate")
         if run.steps % 50 == 0:
             span, relevance = np.mean(losses, axis=0)
-            speed = examples / (run.seconds - logged)
+            speed = examples / (time.monotonic() - since)
             _log.info(
                 "step %d, %.1f %%: span %.3f, relevance %.3f, %.1f examples/s",
                 run.steps, 100 * run.progress, span, relevance, speed,
             )  # fmt: skip
-            losses, examples, logged = [], 0, run.seconds
-        if earlier < _KEPT_AT <= run.progress:
+            losses, examples, since = [], 0, time.monotonic()
+        if run.steps == kept_at:
             run.save(out / "earlier.pt")
-        earlier = run.progress
-        if run.seconds - saved > save_every:
+        if run.steps % save_every == 0:
             run.save(out / "checkpoint.pt")
-            saved = run.seconds
     run.save(out / "checkpoint.pt")
 
 
@@ -214,12 +212,15 @@ def main() -> None:
 @main.command()
 @click.option("--data", "root", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--minutes", default=80.0, show_default=True)
+@click.option("--steps", default=Training.steps, show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=3, show_default=True)
 @click.option("--rate", default=Training.rate, show_default=True)
-def train(root: Path, out: Path, minutes: float, threads: int, seed: int, rate: float) -> None:
-    """Train within a budget of minutes; continues where a checkpoint is found."""
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Folder of a run to begin with.")
+def train(
+    root: Path, out: Path, steps: int, threads: int, seed: int, rate: float, start: Path | None
+) -> None:
+    """Train for so many steps; continues where a checkpoint is found."""
     import torch
 
     torch.set_num_threads(threads)
@@ -227,7 +228,7 @@ def train(root: Path, out: Path, minutes: float, threads: int, seed: int, rate: 
     torch.manual_seed(seed)
     random.seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    training = Training(minutes=minutes, seed=seed, rate=rate)
+    training = Training(steps=steps, seed=seed, rate=rate)
     (out / "training.json").write_text(json.dumps(asdict(training), indent=1), encoding="utf-8")
     data = reader_data.load(root, seed=seed)
     _log.info("held out: %s", ", ".join(data.held_out))
@@ -235,6 +236,8 @@ def train(root: Path, out: Path, minutes: float, threads: int, seed: int, rate: 
     run = Run(pretrained_model(training.dropout), training)
     if (out / "checkpoint.pt").exists():
         run.restore(out / "checkpoint.pt")
+    elif start is not None:
+        run.start_from(start)
     sampler = Sampler(data, negatives, pair_encoder(), seed=seed + run.steps)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=lambda: run.progress), out)
 
@@ -262,8 +265,7 @@ def export(
     training = json.loads((out / "training.json").read_text(encoding="utf-8"))
     run = Run(pretrained_model(0.0), Training(**training))
     run.restore(out / "checkpoint.pt")
-    if (out / "earlier.pt").exists():
-        run.blend(out / "earlier.pt")
+    run.restore_average(out)
     model, encoder = run.use_average(), pair_encoder()
     config = reader_export.graph_config(model.get_submodule("encoder").config, encoder.max_tokens)
     reader_export.write_weights(model, pretrained_folder() / "tokenizer.json", weights, config)
@@ -278,7 +280,6 @@ def export(
             model, encoder, reader, data, asked[:300]
         )
         measured["Latency"] = reader_export.latency(reader, data)
-    training |= {"steps": run.steps, "minutes stepped": round(run.seconds / 60, 1)}
     reader_export.write_card(weights, root, data, training, measured, notes)
     click.echo(json.dumps(measured, indent=1))
 
