@@ -163,7 +163,7 @@ class Archive:
             return None
         from embeddings.reader import BUNDLED, Reader
 
-        return Reader.load(BUNDLED if name == BUNDLED_READER else Path(name))
+        return Reader.load(BUNDLED if name == BUNDLED_READER else Path(name), cache_dir=self.settings.cache_dir)
 
     # -- articles -----------------------------------------------------------------------------
 
