@@ -29,7 +29,7 @@ from qa.retrieval import load_passages, rank
 from qa.selection import Candidate, Evidence, Selector, SentenceVectors
 from qa.settings import BUNDLED_READER, NO_READER, Settings
 from qa.snapshot import Snapshot
-from qa.store import Transaction
+from qa.transaction import Transaction
 from qa.understanding import understand
 
 NEEDLESS = 0.08

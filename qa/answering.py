@@ -15,7 +15,7 @@ from qa.sentences import Span, split
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 from qa.spans import AnswerKind
-from qa.store import Transaction
+from qa.transaction import Transaction
 from qa.types import Answer, Article, Citation, Coverage, Hit, Query
 from qa.understanding import parts
 

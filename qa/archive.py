@@ -25,7 +25,8 @@ from qa.retrieval import best_hits, load_passages, rank, rerank
 from qa.selection import SentenceVectors, relevance
 from qa.settings import BUNDLED_READER, NO_READER, Settings
 from qa.snapshot import Snapshot
-from qa.store import Store, Transaction
+from qa.store import Store
+from qa.transaction import Transaction
 from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
 from qa.understanding import understand
 

@@ -12,7 +12,7 @@ from embeddings import Encoder
 from qa.fusion import Floats, favour, fuse
 from qa.mentions import find
 from qa.snapshot import Snapshot, SnapshotDamaged
-from qa.store import Transaction
+from qa.transaction import Transaction
 from qa.types import Article, Hit, Passage, Query
 
 DEPTH = 100
