@@ -20,11 +20,12 @@ that what else the machine does falls on all of them.
 - **Made corpora**: articles resampled from real sentences, one sentence a line. Their **vectors are ready, not
   encoded**: real vectors moved by noise with the covariance of real vectors, to a cosine of about 0.8; every system
   gets the same one for the same passage. Questions are real and encoded by each system when they are asked.
-- **Search** is hybrid, 10 results. Ours gives the best passage of each of 10 articles. The first system fuses the best
-  100 of each search by reciprocal rank, txtai its best 100 by score, llama-index the best 10 of each by reciprocal
-  rank. Recall is that of the dense search alone, against comparing with every vector.
+- **Search** is hybrid, 10 results. Ours gives the best passage of each of 10 articles; its reader, which no other
+  has, only reads where the row says so. sentence-transformers + FAISS + bm25s fuses the best 100 of each search by
+  reciprocal rank, txtai its best 100 by score, llama-index the best 10 of each by reciprocal rank. Recall is that of
+  the dense search alone, against comparing with every vector.
 - **Memory** is the resident set, mapped files included. A cold shell is a new process; files are in the page cache.
-  Ours answers in it (`qa ask`), the others search.
+  Ours answers in it (`qa ask`, with the reader unless the row says otherwise), the others search.
 """
 
 

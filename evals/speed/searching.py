@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.reader import BUNDLED_NAME
 from evals.speed.asking import QA, from_shell
 from evals.speed.corpus import Corpus
 from evals.speed.machine import available_memory
@@ -20,6 +21,7 @@ from evals.speed.run import Run
 from evals.speed.systems import OURS
 from evals.speed.table import LESS, MORE, Cell, Group, Row
 from evals.speed.worker import K, Worker, WorkerFailed
+from qa.settings import NO_READER
 
 COLD_RUNS, SLOW = 5, 30.0
 """Cold starts of each system; one that takes more seconds than ``SLOW`` is not repeated."""
@@ -127,6 +129,11 @@ class Search:
             near = self._run.turns(workers, what, 1, lambda worker, _: worker.call("nearest", self._vectors))
             for system, (texts,) in near.items():
                 self._add("recall", system, *map(_recall, self._exact, texts))
+            ours = {OURS: workers[OURS]} if OURS in workers else {}
+            read = self._run.turns(ours, what, repetitions, lambda worker, _: worker.call("read", blocks[0]))
+            for system, found in read.items():
+                self._add("read", system, *chain(*found))
+                self._add("read memory", system, workers[system].call("memory"))
 
     @cached_property
     def _exact(self) -> list[list[str]]:
@@ -135,18 +142,21 @@ class Search:
 
     def _start_cold(self) -> None:
         self._run.tell(f"opening {self._size} from a cold shell")
-        waiting = sorted(self._samples.get("open", {}))
+        waiting = [("cold", system) for system in self._samples.get("open", {})]
+        if ("cold", OURS) in waiting:
+            waiting.append(("cold unread", OURS))
         for _ in range(COLD_RUNS):
-            for system in self._run.draw.sample(waiting, len(waiting)):
+            for measure, system in self._run.draw.sample(waiting, len(waiting)):
+                reader = NO_READER if measure == "cold unread" else BUNDLED_NAME
                 try:
-                    seconds = from_shell(self._command(system), self._run.patience)
+                    seconds = from_shell(self._command(system), self._run.patience, QA_READER=reader)
                 except WorkerFailed as failed:
                     self._run.note(f"{system}, {self._size}, cold shell: {failed}.")
-                    waiting.remove(system)
+                    waiting.remove((measure, system))
                     continue
-                self._add("cold", system, seconds)
+                self._add(measure, system, seconds)
                 if seconds > SLOW:
-                    waiting.remove(system)
+                    waiting.remove((measure, system))
 
     def _command(self, system: str) -> list[str]:
         folder, question = str(self.folder(system)), self._questions[0]
@@ -157,11 +167,14 @@ class Search:
     def _rows(self) -> Iterator[Row]:
         for measure, title, factor, better in (
             ("search", "search, ms", 1000, LESS),
+            ("read", "search, the reader reading, ms", 1000, LESS),
             ("recall", f"recall@{K} of the dense search against exact", 1, ""),
             ("memory", "memory after searching, MB", 1, LESS),
+            ("read memory", "memory with the reader, MB", 1, LESS),
             ("disk", "disk, MB", 1, LESS),
             ("open", "open and first search, model loaded, s", 1, LESS),
             ("cold", "open to first answer from a cold shell, s", 1, LESS),
+            ("cold unread", "open to first answer from a cold shell, without the reader, s", 1, LESS),
             ("indexed", "indexed with ready vectors, passages/s", 1, MORE),
             ("peak", "memory while indexing, MB", 1, LESS),
         ):
