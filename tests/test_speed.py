@@ -19,6 +19,7 @@ from evals.speed.corpus import Made, made_corpora, real_corpus
 from evals.speed.ours import ArchiveQA
 from evals.speed.ready import ReadyEncoder, ReadyVectors, opening
 from evals.speed.real import Real
+from evals.speed.run import Run
 from evals.speed.systems import OURS, PEERS, load_system, missing
 from evals.speed.table import LESS, MORE, Cell, Group, Row, render
 from evals.speed.worker import Worker, WorkerFailed
@@ -161,6 +162,15 @@ def test_a_folder_without_a_corpus_is_refused_by_name(tmp_path, settings):
         Real.load(tmp_path, settings)
 
 
+def test_a_line_that_is_no_article_is_named(tmp_path, settings):
+    (tmp_path / "corpus.jsonl").write_text('{"text": "One."}\n{"title": "Two"}\n')
+    (tmp_path / "queries.jsonl").write_text(
+        '{"id": "q", "question": "Who?", "answerable": true, "type": "fact"}\n'
+    )
+    with pytest.raises(DatasetError, match=r"corpus\.jsonl:2: not an article"):
+        Real.load(tmp_path, settings)
+
+
 # -- systems ------------------------------------------------------------------------------------------
 
 
@@ -253,6 +263,24 @@ def test_a_process_that_dies_is_told_from_an_error(tmp_path):
     with pytest.raises(WorkerFailed, match=r"killed|gone"):
         worker.call("memory")
     worker.close()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_system_that_fails_is_left_out_with_a_note(tmp_path):
+    run = Run([OURS], tmp_path, patience=60)
+    with run.workers({"good": OURS, "bad": OURS}, "starting") as workers:
+        bad = workers["bad"]
+
+        def work(worker: Worker, number: int) -> int:
+            if worker is bad and number == 1:
+                worker.call("open", tmp_path / "nothing", "the delegation")
+            return number
+
+        assert run.turns(workers, "working", 3, work) == {"good": [0, 1, 2]}
+        assert list(workers) == ["good"]
+    assert run.failed == {OURS}
+    (note,) = run.notes
+    assert note.startswith(f"{OURS}, working: ArchiveNotFound: ")
 
 
 # -- the table ----------------------------------------------------------------------------------------

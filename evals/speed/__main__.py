@@ -94,7 +94,7 @@ def main(
             click.echo(f"evals.speed: {error}", err=True)
             sys.exit(2)
     click.echo(report.markdown())
-    sys.exit(1 if any(OURS in note for note in run.notes) else 0)
+    sys.exit(1 if OURS in run.failed else 0)
 
 
 def _leave_out_missing(run: Run) -> None:

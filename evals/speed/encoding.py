@@ -20,34 +20,36 @@ def encoding(corpus: Corpus, questions: Sequence[str], repetitions: int, run: Ru
     run.tell(f"encoding and indexing {corpus.passages:,} real passages")
     texts = list(corpus.texts())
     scratch = run.folder / "encoded"
+    shutil.rmtree(scratch, ignore_errors=True)
 
-    def encode(worker: Worker, _: int) -> float:
-        return float(worker.call("encode", texts))
-
-    def index(worker: Worker, number: int) -> float:
-        return float(worker.call("index", corpus, scratch / f"{worker.system}-{number}", None))
+    def encode_and_index(worker: Worker, number: int) -> tuple[float, float]:
+        folder = scratch / f"{worker.system}-{number}"
+        return worker.call("encode", texts), worker.call("index", corpus, folder, None)
 
     def ask(worker: Worker, _: int) -> list[float]:
         return list(worker.call("encode_questions", questions))
 
     with run.workers({name: name for name in run.systems}, "encoding") as workers:
         run.turns(workers, "encoding", 1, lambda worker, _: worker.call("encode", texts[:WARMING]))
-        encoded = run.turns(workers, "encoding", repetitions, encode)
-        indexed = run.turns(workers, "indexing", repetitions, index)
+        both = run.turns(workers, "encoding and indexing", repetitions, encode_and_index)
         run.turns(workers, "encoding questions", 1, ask)
         asked = run.turns(workers, "encoding questions", repetitions, ask)
     shutil.rmtree(scratch, ignore_errors=True)
-    rates, speeds = (
-        {name: Cell.of([corpus.passages / taken for taken in times]) for name, times in each.items()}
-        for each in (encoded, indexed)
+    encoded, indexed, shares = (
+        {name: Cell.of([of(*seconds) for seconds in times]) for name, times in both.items()}
+        for of in (
+            lambda alone, _: corpus.passages / alone,
+            lambda _, whole: corpus.passages / whole,
+            lambda alone, whole: 100 * alone / whole,
+        )
     )
-    shares = {n: Cell(100 * speeds[n].value / rates[n].value) for n in speeds if n in rates}
+    query = {name: Cell.of([*chain(*times)], 1000) for name, times in asked.items()}
     return Group(
         f"{corpus.passages:,} real passages of {corpus.articles:,} articles",
         [
-            Row("encoder alone, passages/s", rates, MORE),
-            Row("indexed from JSON Lines, passages/s", speeds, MORE),
+            Row("encoder alone, passages/s", encoded, MORE),
+            Row("indexed from JSON Lines, passages/s", indexed, MORE),
             Row("indexing, share of the encoder's own speed, %", shares),
-            Row("one question encoded, ms", {n: Cell.of([*chain(*t)], 1000) for n, t in asked.items()}, LESS),
+            Row("one question encoded, ms", query, LESS),
         ],
     )

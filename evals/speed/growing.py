@@ -30,7 +30,7 @@ def growing(made: Made, ready: ReadyVectors, archives: Mapping[int, Path], quest
     """
     run.tell(f"adding {ADDED_ARTICLES:,} articles at a time")
     labels = {f"{passages:,} passages": folder for passages, folder in archives.items()}
-    with run.workers(dict.fromkeys(labels, OURS), f"{OURS}, adding") as workers:
+    with run.workers(dict.fromkeys(labels, OURS), "adding") as workers:
         folders = {worker: labels[label] for label, worker in workers.items()}
 
         def add(worker: Worker, number: int) -> tuple[float, float]:
@@ -39,11 +39,9 @@ def growing(made: Made, ready: ReadyVectors, archives: Mapping[int, Path], quest
             )
             return added, removed
 
-        run.turns(
-            workers, f"{OURS}, opening", 1, lambda worker, _: worker.call("open", folders[worker], question)
-        )
-        took = run.turns(workers, f"{OURS}, adding", ADDED_FILES, add)
-        memory = run.turns(workers, f"{OURS}, adding", 1, lambda worker, _: float(worker.call("peak")))
+        run.turns(workers, "opening", 1, lambda worker, _: worker.call("open", folders[worker], question))
+        took = run.turns(workers, "adding", ADDED_FILES, add)
+        memory = run.turns(workers, "adding", 1, lambda worker, _: float(worker.call("peak")))
     counted = {label: times[WARMING:] for label, times in took.items()}
     measured = {
         "vectors ready, s": {

@@ -61,8 +61,9 @@ class ArchiveQA:
 
         def read(transaction: Transaction, snapshot: Snapshot) -> list[str]:
             ids = snapshot.vectors.search(vector[None], k)[0][0].tolist()
-            found = [transaction.passages(ids)[i] for i in ids]
-            return [chunking.embedded_text(chunking.header(article), p.text) for p, article in found]
+            found = transaction.passages(ids)
+            located = [found[number] for number in ids]
+            return [chunking.embedded_text(chunking.header(article), p.text) for p, article in located]
 
         return self._archive._published.reading(read)
 

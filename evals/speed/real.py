@@ -40,6 +40,8 @@ class Real(NamedTuple):
             # The bundled model reads English: questions in another script would measure nothing.
             asked = Dataset.load(folder).questions
             questions += [q.question for q in asked if q.answerable and q.judged and q.question.isascii()]
+        if not questions:
+            raise DatasetError(f"{data}: holds no answerable question in English")
         return cls(tuple(articles), tuple(questions))
 
     def sample(self, count: int) -> list[str]:
@@ -52,13 +54,17 @@ class Real(NamedTuple):
 
 
 def _articles(folder: Path) -> Iterator[qa.Article]:
-    with (folder / "corpus.jsonl").open(encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            row = json.loads(line)
-            yield qa.Article(
-                id=f"{folder.name}/{number}",
-                title=row.get("title") or folder.name,
-                text=row["text"],
-                source=row.get("source"),
-                published=row.get("date") or row.get("published"),
-            )
+    path = folder / "corpus.jsonl"
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+                yield qa.Article(
+                    id=f"{folder.name}/{number}",
+                    title=row.get("title") or folder.name,
+                    text=row["text"],
+                    source=row.get("source"),
+                    published=row.get("date") or row.get("published"),
+                )
+            except (ValueError, KeyError) as error:
+                raise DatasetError(f"{path}:{number}: not an article ({error})") from None

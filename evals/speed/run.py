@@ -30,6 +30,7 @@ class Run:
         self.folder = folder
         self.patience = patience
         self.notes: list[str] = []
+        self.failed: set[str] = set()
         self.draw = random.Random()
 
     def tell(self, text: str) -> None:
@@ -41,9 +42,14 @@ class Run:
         self.notes.append(text)
         self.tell(text)
 
+    def fail(self, system: str, what: str, failed: WorkerFailed) -> None:
+        """Record that a system could not do something."""
+        self.failed.add(system)
+        self.note(f"{system}, {what}: {failed}.")
+
     @contextmanager
     def workers(self, systems: Mapping[str, str], what: str) -> Iterator[dict[str, Worker]]:
-        """Start a process for each system, by a name of one's own; those that fail to start are left out."""
+        """Start a process for each system, by a label; those that fail to start are left out."""
         free = available_memory()
         memory = int(MEMORY_SHARE * free) if free else None
         workers: dict[str, Worker] = {}
@@ -52,7 +58,7 @@ class Run:
                 try:
                     workers[name] = Worker(system, self.folder / "systems.log", self.patience, memory)
                 except WorkerFailed as failed:
-                    self.note(f"{name}, {what}: {failed}.")
+                    self.fail(system, what, failed)
             yield workers
         finally:
             for worker in workers.values():
@@ -75,7 +81,8 @@ class Run:
                 try:
                     results[name].append(work(workers[name], number))
                 except WorkerFailed as failed:
-                    self.note(f"{name}, {what}: {failed}.")
-                    workers.pop(name).close()
+                    worker = workers.pop(name)
+                    self.fail(worker.system, what, failed)
+                    worker.close()
                     del results[name]
         return results

@@ -151,7 +151,7 @@ class Search:
                 try:
                     seconds = from_shell(self._command(system), self._run.patience, QA_READER=reader)
                 except WorkerFailed as failed:
-                    self._run.note(f"{system}, {self._size}, cold shell: {failed}.")
+                    self._run.fail(system, f"{self._size}, cold shell", failed)
                     waiting.remove((measure, system))
                     continue
                 self._add(measure, system, seconds)
