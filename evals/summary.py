@@ -1,4 +1,4 @@
-"""The report of one run, printed as a table or written as JSON."""
+"""The summary of one run, printed as a table or written as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TYPE_COLUMNS = {
 """The columns of the table by type: metric → heading."""
 
 
-class Report(Frozen):
+class Summary(Frozen):
     """All that one run found."""
 
     data: str
@@ -52,7 +52,7 @@ class Report(Frozen):
         return next((row for row in self.rows if row.key == key), None)
 
     def table(self) -> str:
-        """Return the report as text, 110 columns wide at most."""
+        """Return the summary as text, 110 columns wide at most."""
         corpus = f"{self.articles} articles, {self.passages} passages"
         head = f"{self.data}: {self.questions} questions, {corpus}, {self.model}"
         lines = [head, "", f"{'metric':<58}{'value':>8}   {'95 % interval':<15}{'n':>7}"]
