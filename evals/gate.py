@@ -9,8 +9,8 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.dataset import DatasetError
-from evals.summary import Summary
 from evals.rows import Row
+from evals.summary import Summary
 
 SEED_BASELINE = Path(__file__).parent / "baseline.json"
 TOLERANCE = 0.02
