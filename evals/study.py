@@ -22,7 +22,7 @@ from qa.settings import BUNDLED_READER, NO_READER, Settings
 
 OURS, WITH_READER, WITHOUT_READER = "ours", "with the reader", "no reader"
 NO_HEADER, NO_HISTORY, NO_MENTIONS = "no header", "no history", "no mentions"
-TIMED = 40
+TIMED = 30
 """Questions of a set whose stages are timed."""
 
 Run = tuple[Outcome, ...]
