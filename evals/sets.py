@@ -8,7 +8,7 @@ from pathlib import Path
 
 from embeddings.encoder import MULTILINGUAL
 from evals import reader_data
-from evals.dataset import Dataset, Question
+from evals.dataset import Dataset, DatasetError, Question
 from evals.train_reader import Training
 
 SEEDS, READ_IN_TRAINING = "seeds", "squad2"
@@ -39,22 +39,24 @@ def load(root: Path, name: str, limit: int | None = None) -> Dataset:
         limit: Take at most so many questions, spread evenly.
 
     Raises:
-        DatasetError: It cannot be used.
+        DatasetError: It cannot be used, or nothing is left to ask.
     """
     dataset = Dataset.load(None if name == SEEDS else root / name)
     asked = [q for q in dataset.questions if q.judged]
     if name == READ_IN_TRAINING:
         asked = _unread(asked)
+    if not asked:
+        raise DatasetError(f"{root / name}: holds no question that can be measured")
     return dataset.model_copy(update={"questions": tuple(asked)}).limited(limit)
 
 
 def _unread(questions: Sequence[Question]) -> list[Question]:
     """Keep the questions about articles that the reader has not read in training."""
-    article = {q.id: q.evidence[0].doc_id.rsplit("-", 1)[0] for q in questions}
+    about = {q.id: {e.doc_id.rsplit("-", 1)[0] for e in q.evidence} for q in questions}
     held_out = reader_data.held_out_articles(
-        sorted(set(article.values())), count=reader_data.HELD_OUT_ARTICLES, seed=Training.seed
+        sorted(set().union(*about.values())), count=reader_data.HELD_OUT_ARTICLES, seed=Training.seed
     )
-    return [q for q in questions if article[q.id] in held_out]
+    return [q for q in questions if about[q.id] and about[q.id] <= set(held_out)]
 
 
 def asked_elsewhere(datasets: Sequence[Dataset], here: Dataset) -> Dataset:

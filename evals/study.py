@@ -24,6 +24,8 @@ OURS, WITH_READER, WITHOUT_READER = "ours", "with the reader", "no reader"
 NO_HEADER, NO_HISTORY, NO_MENTIONS = "no header", "no history", "no mentions"
 TIMED = 30
 """Questions of a set whose stages are timed."""
+TOLD_EACH = 250
+"""Questions after which progress is told."""
 
 Run = tuple[Outcome, ...]
 Orders = dict[str, Sequence[str]]
@@ -108,12 +110,12 @@ def study(
         always: dict[str, Run] = {}
         elsewhere: dict[str, Run] = {}
         for system, archive in archives.items():
-            tell(f"asking {len(dataset.questions)} questions, {system}")
-            runs[system] = tuple(examine(archive, dataset))
+            runs[system] = _ask(archive, dataset, "all", system, tell)
             willing = stack.enter_context(reopened(archive, refuse=0.0))
-            always[system] = tuple(examine(willing, dataset, "answers"))
+            always[system] = _ask(willing, dataset, "answers", f"{system}, never refusing", tell)
             if foreign.questions:
-                elsewhere[system] = tuple(examine(archive, foreign, "answers"))
+                of_others = f"{system}, questions of other sets"
+                elsewhere[system] = _ask(archive, foreign, "answers", of_others, tell)
         orders = {system: _orders(run) for system, run in runs.items()}
         for name, changed in _ablations(ours, dataset, tell):
             orders[name] = orders[OURS] | _orders(changed)
@@ -142,6 +144,15 @@ def study(
     )
 
 
+def _ask(archive: qa.Archive, dataset: Dataset, part: Part, name: str, tell: Callable[[str], None]) -> Run:
+    found: list[Outcome] = []
+    for outcome in examine(archive, dataset, part):
+        if len(found) % TOLD_EACH == 0:
+            tell(f"{name}: {len(found)} of {len(dataset.questions)} questions asked")
+        found.append(outcome)
+    return tuple(found)
+
+
 def _orders(run: Iterable[Outcome]) -> Orders:
     return {o.id: o.ranking for o in run if o.ranking is not None}
 
@@ -155,9 +166,8 @@ def _ablations(
     """
 
     def left(name: str, system: qa.Archive, questions: Sequence[Question], part: Part) -> tuple[str, Run]:
-        tell(f"asking {len(questions)} questions, {name}")
         chosen = dataset.model_copy(update={"questions": tuple(questions)})
-        return name, tuple(examine(system, chosen, part))
+        return name, _ask(system, chosen, part, name, tell)
 
     with (
         tempfile.TemporaryDirectory(prefix="evals-") as folder,
