@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from evals import baselines, metrics
-from evals.calibration import Calibration
 from evals.goals import Reached, confidences, refused_at_needless
 from evals.metrics import Difference
+from evals.reliability import Calibration
 from evals.rows import ANSWER_SCORES, NEEDLESS, Row
 from evals.stages import STAGES, WHOLE
 from evals.study import NO_HEADER, NO_HISTORY, NO_MENTIONS, OURS, WITH_READER, Run, Study, scores_of

@@ -15,7 +15,7 @@ import numpy as np
 from ir_measures import R
 
 from evals import baselines
-from evals.calibration import Calibration
+from evals.reliability import Calibration
 from evals.study import OURS, Study
 from qa.errors import QAError
 

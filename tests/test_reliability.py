@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evals.calibration import Calibration, right
 from evals.outcomes import Outcome
+from evals.reliability import Calibration, right
 
 
 def outcome(
