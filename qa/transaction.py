@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,15 @@ class Transaction:
         condition, values = where(filters or Filters())
         for row in self._db.execute(f"{_SELECT} WHERE {condition} ORDER BY a.key", values):
             yield _article(row)
+
+    def sample(self, n: int, seed: int) -> list[Article]:
+        """Return up to ``n`` articles, drawn at random as the seed decides."""
+        keys = [key for (key,) in self._db.execute("SELECT key FROM article WHERE current ORDER BY key")]
+        chosen = Random(seed).sample(keys, min(n, len(keys)))
+        rows = self._db.execute(
+            f"{_SELECT} WHERE a.key IN (SELECT value FROM json_each(?)) ORDER BY a.key", (json.dumps(chosen),)
+        )
+        return [_article(row) for row in rows]
 
     def origin(self, article_id: str) -> str | None:
         """Return the file an article was named after."""
