@@ -5,7 +5,7 @@ Nothing here is an option of the product: each variant is made of the product's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Self
@@ -17,12 +17,11 @@ from embeddings import VectorIndex
 from embeddings.reader import Reader, Reading
 from evals.dataset import Question
 from qa import chunking
-from qa.answering import PASSAGES_READ
 from qa.archive import DATABASE
 from qa.keyword import KeywordIndex, Row
 from qa.mentions import find
 from qa.published import Published, Result
-from qa.retrieval import best_hits, load_passages, rank, rerank
+from qa.retrieval import Located, retrieve
 from qa.selection import relevance
 from qa.snapshot import Snapshot
 from qa.store import Store
@@ -100,15 +99,14 @@ class WithoutMentions(qa.Archive):
         """Search as :meth:`qa.Archive.search` does, for the words alone."""
         query, _ = understand(question, history or (), filters, self.settings)
         unnamed = _Unnamed(**dict(query) | {"question": "", "asked": query.question})
+        reader = self.reader if read else None
 
-        def work(transaction: Transaction, snapshot: Snapshot) -> list[Hit]:
-            ranked = rank(unnamed, k, transaction, snapshot, self.encoder)
-            if read and self.reader:
-                passages = load_passages(ranked[:PASSAGES_READ], transaction)
-                ranked = rerank(ranked, relevance(query, passages, self.reader))
-            return best_hits(ranked, k, transaction)
+        def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
+            return relevance(query, passages, reader) if reader else {}
 
-        return self._published.reading(work)
+        return self._published.reading(
+            lambda transaction, snapshot: retrieve(unnamed, k, transaction, snapshot, self.encoder, relevant)
+        )
 
 
 class _Fixed(Published):

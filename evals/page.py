@@ -269,7 +269,8 @@ def _calibration(studies: Sequence[Study], pictures: Mapping[str, PurePosixPath]
     yield (
         "Every judged question, answered whatever the confidence (`refuse=0`). An answer is right if its quotes hold "
         "an accepted answer or, where there is no short one, touch a gold sentence; of unanswerable ones none is. "
-        "Error is the expected calibration error in bins of one tenth; Brier the mean squared error."
+        "Error is the expected calibration error in bins of one tenth; Brier the mean squared error. Coverage is the "
+        "share of the questions answered from the threshold on, risk the share of those answers that are wrong."
     )
     yield ""
 
@@ -278,10 +279,13 @@ def _calibration(studies: Sequence[Study], pictures: Mapping[str, PurePosixPath]
         answers = found.quoted
         means = (float(np.mean(v)) if len(v) else None for v in (answers.confidence, answers.right))
         numbers = (*means, found.error, found.brier)
-        return study.name, system, str(len(answers.right)), *map(_number, numbers)
+        threshold = study.thresholds[system]
+        at_threshold = (threshold, *found.at(threshold))
+        return study.name, system, str(len(answers.right)), *map(_number, (*numbers, *at_threshold))
 
     heads = ("set", "system", "answers", "mean confidence", "share right", "error", "Brier")
-    yield from _table(heads, (cells(s, name, run) for s in studies for name, run in s.always.items()))
+    at = ("threshold", "coverage", "risk")
+    yield from _table((*heads, *at), (cells(s, name, run) for s in studies for name, run in s.always.items()))
     for study in studies:
         if study.name in pictures:
             alt = f"{study.name}: reliability, risk and coverage, recall against k"

@@ -55,12 +55,11 @@ def recall_by_depth(
     return [float(found[measure]) for measure in measures]
 
 
-def draw(study: Study, threshold: float, path: Path) -> None:
+def draw(study: Study, path: Path) -> None:
     """Draw a set's reliability diagram, risk-coverage curve and recall against k into one PNG file.
 
     Args:
         study: The set.
-        threshold: Confidence below which is refused by default; marked on the curve.
         path: The file.
     """
     import matplotlib as mpl
@@ -73,7 +72,7 @@ def draw(study: Study, threshold: float, path: Path) -> None:
         grid = figure.add_gridspec(2, 3, height_ratios=(3, 1))
         above = figure.add_subplot(grid[0, 0])
         _reliability(above, figure.add_subplot(grid[1, 0], sharex=above), Calibration.of(study.always[OURS]))
-        _risk_coverage(figure.add_subplot(grid[:, 1]), study, threshold)
+        _risk_coverage(figure.add_subplot(grid[:, 1]), study)
         _recall(figure.add_subplot(grid[:, 2]), study)
         figure.suptitle(study.name)
         figure.savefig(path, metadata={"Software": None}, pil_kwargs={"optimize": True})
@@ -93,13 +92,13 @@ def _reliability(axes: Any, counts: Any, calibration: Calibration) -> None:
     counts.margins(y=0.35)
 
 
-def _risk_coverage(axes: Any, study: Study, threshold: float) -> None:
+def _risk_coverage(axes: Any, study: Study) -> None:
     for system, colour in ((study.other, _OTHER), (OURS, _OURS)):
         calibration = Calibration.of(study.always[system])
         axes.plot(*calibration.risk_coverage(), color=colour, linewidth=1.6, label=system)
-        axes.plot(*calibration.at(threshold), color=colour, marker="o", markersize=6)
+        axes.plot(*calibration.at(study.thresholds[system]), color=colour, marker="o", markersize=6)
     axes.set(xlim=(0, 1.02), ylim=(0, 1), xlabel="coverage: share of questions answered")
-    axes.set(ylabel="risk: share of answers wrong", title=f"risk and coverage (● refuse={threshold:g})")
+    axes.set(ylabel="risk: share of answers wrong", title="risk and coverage (●: as set)")
     axes.legend(frameon=False)
 
 

@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 import click
 
 from embeddings import EmbeddingError
-from embeddings.reader import BUNDLED, Reader
+from embeddings.reader import Reader
 from evals import goals, pictures, reader_data, sets
 from evals.page import About, page
 from evals.reader_export import measure_reading
 from evals.study import Study, study
 from evals.train_reader import Training
 from qa.errors import QAError
-from qa.settings import BUNDLED_READER, NO_READER, Settings
+from qa.settings import NO_READER, Settings
 
 HERE = Path(__file__).parent
 PAGE, PICTURES = "REPORT.md", "report"
@@ -76,13 +76,13 @@ def main(root: Path, chosen: str | None, limit: int | None, out: Path) -> None:
         drawn = {}
         for found in studies:
             drawn[found.name] = PurePosixPath(PICTURES, f"{found.name}.png")
-            pictures.draw(found, settings.refuse, out / drawn[found.name])
+            pictures.draw(found, out / drawn[found.name])
         about = About(
             command=" ".join(["python -m evals.report --data DIR", *_told(chosen, limit)]),
             commit=_commit(),
             day=datetime.now(UTC).date().isoformat(),
             machine=machine,
-            settings=f"Settings: reader {settings.reader or NO_READER}, refuse {settings.refuse:g}",
+            settings=f"Settings: reader {settings.reader or NO_READER}, refuse {_refuse(settings)}",
             notes=tuple(notes),
             minutes=(time.monotonic() - started) / 60,
         )
@@ -112,15 +112,18 @@ def _studies(
 def _reading(
     root: Path, limit: int | None, settings: Settings, tell: Callable[[str], None]
 ) -> tuple[dict[str, float] | None, int]:
-    """Measure the reader on paragraphs, where its training data are at hand to know what was held out of them."""
+    """Measure the bundled reader on paragraphs, where the data it was trained on tell what was held out."""
     if not all((root / name).is_dir() for name in reader_data.SETS):
         return None, 0
     data = reader_data.load(root, seed=Training.seed)
     asked = data.dev[:: max(1, len(data.dev) // limit)] if limit else data.dev
     tell(f"reading the paragraphs of {len(asked)} questions")
-    name = settings.reader
-    folder = BUNDLED if name in (None, NO_READER, BUNDLED_READER) else Path(name)
-    return measure_reading(Reader.load(folder, cache_dir=settings.cache_dir), data, asked), len(asked)
+    reader = Reader.load(cache_dir=settings.cache_dir)
+    return measure_reading(reader, data, asked), len(asked)
+
+
+def _refuse(settings: Settings) -> str:
+    return "as fitted" if settings.refuse is None else f"{settings.refuse:g}"
 
 
 def _told(chosen: str | None, limit: int | None) -> list[str]:

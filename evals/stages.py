@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import qa
 from evals.dataset import Question
 from qa import weights
-from qa.answering import HITS, PASSAGES_READ
-from qa.retrieval import load_passages, rank
-from qa.selection import Selector, SentenceVectors
+from qa.answering import HITS
+from qa.retrieval import PASSAGES_READ, load_passages, rank
+from qa.selection import Models, Selector, SentenceVectors
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.types import Query
@@ -43,9 +43,8 @@ def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str,
         Stage → milliseconds, one for each question; the models are loaded before.
     """
     watch = _Watch()
-    vectors = SentenceVectors(archive.encoder)
-    models = weights.load()
-    chosen = models.reader if archive.reader else models.no_reader
+    coefficients = weights.of(archive.reader.fingerprint if archive.reader else None)
+    models = Models(archive.encoder, SentenceVectors(archive.encoder), archive.reader, coefficients)
 
     def stages(query: Query, transaction: Transaction, snapshot: Snapshot) -> None:
         with watch.at("rank"):
@@ -53,9 +52,7 @@ def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str,
         with watch.at("load"):
             passages = load_passages(ranked[:PASSAGES_READ], transaction)
         with watch.at("read and select"):
-            Selector(query, snapshot.keywords, archive.encoder, vectors, archive.reader, chosen).select(
-                passages
-            )
+            Selector(query, snapshot.keywords, models).select(passages)
 
     archive.ask(questions[0].question)
     for question in questions:

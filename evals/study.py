@@ -18,6 +18,7 @@ from evals.outcomes import Outcome, Part, examine
 from evals.rows import Row, rows
 from evals.sets import asked_elsewhere
 from evals.stages import time_stages
+from qa import weights
 from qa.settings import BUNDLED_READER, NO_READER, Settings
 
 OURS, WITH_READER, WITHOUT_READER = "ours", "with the reader", "no reader"
@@ -48,6 +49,7 @@ class Study:
         elsewhere: the same, of questions of other sets put to this archive; empty where there are none.
         rows: system → key → row of its run.
         stages: of ours and ``other`` → stage → milliseconds, one for each question timed.
+        thresholds: of the same two, the confidence below which they refuse.
     """
 
     dataset: Dataset
@@ -62,6 +64,7 @@ class Study:
     elsewhere: Mapping[str, Run]
     rows: Mapping[str, Mapping[str, Row]]
     stages: Mapping[str, Mapping[str, Sequence[float]]]
+    thresholds: Mapping[str, float]
 
     @property
     def name(self) -> str:
@@ -99,10 +102,11 @@ def study(
             other: stack.enter_context(reopened(ours, reader=NO_READER if has_reader else BUNDLED_READER)),
         }
         timed = dataset.limited(TIMED).questions
-        stages = {}
+        stages, thresholds = {}, {}
         for system, archive in archives.items():
             tell(f"timing {len(timed)} questions, {system}")
             stages[system] = time_stages(archive, timed)
+            thresholds[system] = _threshold(archive)
             if archive.reader:
                 archive.reader = RememberingReader(archive.reader)
         foreign = asked_elsewhere(others, dataset)
@@ -141,7 +145,13 @@ def study(
         elsewhere=elsewhere,
         rows={system: {row.key: row for row in rows(run)} for system, run in runs.items()},
         stages=stages,
+        thresholds=thresholds,
     )
+
+
+def _threshold(archive: qa.Archive) -> float:
+    fitted = weights.of(archive.reader.fingerprint if archive.reader else None).refuse
+    return fitted if archive.settings.refuse is None else archive.settings.refuse
 
 
 def _ask(archive: qa.Archive, dataset: Dataset, part: Part, name: str, tell: Callable[[str], None]) -> Run:
