@@ -158,9 +158,13 @@ def confidences(run: Run, *, answerable: bool) -> Values:
     return np.array([o.confidence for o in run if o.judged and o.answerable == answerable], np.float64)
 
 
+def told_elsewhere(studies: Sequence[Study]) -> list[Study]:
+    """Return the studies that tell what becomes of other sets' questions, and of their own answerable ones."""
+    return [s for s in studies if s.elsewhere and len(confidences(s.runs[OURS], answerable=True))]
+
+
 def _elsewhere(studies: Sequence[Study]) -> Iterator[Reached]:
-    told = [study for study in studies if study.elsewhere]
-    if told:
+    if told := told_elsewhere(studies):
         own = np.concatenate([confidences(s.runs[OURS], answerable=True) for s in told])
         foreign = np.concatenate([confidences(s.elsewhere[OURS], answerable=False) for s in told])
         value, interval = refused_at_needless(own, foreign)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from evals import baselines, metrics
-from evals.goals import Reached, confidences, refused_at_needless
+from evals.goals import Reached, confidences, refused_at_needless, told_elsewhere
 from evals.metrics import Difference
 from evals.reliability import Calibration
 from evals.rows import ANSWER_SCORES, NEEDLESS, Row
@@ -235,7 +235,7 @@ def _f1(rows: Mapping[str, Row]) -> float | None:
 
 
 def _elsewhere(studies: Sequence[Study]) -> Iterator[str]:
-    told = [study for study in studies if study.elsewhere]
+    told = told_elsewhere(studies)
     if not told:
         return
     yield (

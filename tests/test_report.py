@@ -273,6 +273,20 @@ def test_the_report_is_written_with_its_pictures(root, run, tmp_path, monkeypatc
         assert struct.unpack(">II", start[16:24]) > (800, 300)
 
 
+@pytest.mark.model
+def test_sets_without_answerable_or_without_unanswerable_questions_are_reported(root, run, tmp_path):
+    root("answerable", questions=[q for q in toy_questions() if q.answerable])
+    folder = root("unanswerable", questions=[q for q in toy_questions() if not q.answerable])
+    out = tmp_path / "out"
+    code, output = run("--data", folder, "--sets", "answerable,unanswerable", "--limit", 3, "--out", out)
+    assert code == 0, output
+    page = (out / "REPORT.md").read_text(encoding="utf-8")
+    refusing = page.partition("## Refusing")[2].partition("\n## ")[0]
+    assert "| unanswerable | unanswerable | ours |" in refusing
+    assert "| answerable |" not in refusing
+    assert not re.search(r"\bnan\b", page)
+
+
 def test_what_cannot_be_reported_is_said_in_one_line(root, run, tmp_path, monkeypatch):
     code, output = run("--data", root("clapnq"), "--sets", "clapnq,nowhere", "--out", tmp_path / "out")
     assert code == 2
