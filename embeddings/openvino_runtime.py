@@ -49,7 +49,12 @@ class Lanes:
 
 
 def load_compiled(
-    folder: Path | None, model: Callable[[], Any], *, streams: int = 1, threads: int | None = None, exact: bool = False
+    folder: Path | None,
+    model: Callable[[], Any],
+    *,
+    streams: int = 1,
+    threads: int | None = None,
+    exact: bool = False,
 ) -> tuple[Any, Any]:
     """Import what was compiled for this CPU before, or compile it and keep it.
 

@@ -10,10 +10,10 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 from embeddings.errors import ModelDamaged, ModelNotFound
 from embeddings.reader_input import Pair, PairEncoder, Tokens
 
+if TYPE_CHECKING:
+    from embeddings.hub_reader import HubReader
+
+BUNDLED_NAME = "bundled"
 BUNDLED = Path(__file__).parent / "weights" / "reader"
 WEIGHTS, TOKENIZER, MANIFEST = "model.safetensors", "tokenizer.json", "manifest.json"
 FORMAT = 1
@@ -240,6 +244,31 @@ class Reader:
         with self._lock:
             outputs = self._request.infer([ids, types, mask])
             return outputs[0].astype(np.float32), outputs[1].astype(np.float32)
+
+
+def load_reader(
+    name: str, cache_dir: Path, *, notify: Callable[[str], None] | None = None
+) -> Reader | HubReader:
+    """Load the reader that ``name`` names.
+
+    Args:
+        name: ``"bundled"``; a folder that ``python -m evals.train_reader export`` wrote; or the folder or the Hub
+            name of a cross-encoder or a question-answering model.
+        cache_dir: where converted and compiled models are kept; made when first needed.
+        notify: told, in one sentence, what takes time.
+
+    Raises:
+        ModelNotFound: there is no such model.
+        ModelDamaged: its files are not the ones expected.
+        ConversionError: it is not a reader, or OpenVINO cannot run it.
+    """
+    folder = BUNDLED if name == BUNDLED_NAME else Path(name).expanduser()
+    if (folder / MANIFEST).is_file() or name == BUNDLED_NAME:
+        return Reader.load(folder, cache_dir=cache_dir)
+    from embeddings import hub_reader
+    from embeddings.encoder import source_of
+
+    return hub_reader.load(source_of(name), cache_dir, notify or (lambda _: None))
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 import qa
 from embeddings import VectorIndex
+from embeddings.hub_reader import HubReader
 from embeddings.reader import Reader, Reading
 from evals.dataset import Question
 from qa import chunking
@@ -33,7 +34,7 @@ from qa.understanding import understand
 class RememberingReader(Reader):
     """A reader that reads nothing twice: most variants of an archive read the same passages."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader | HubReader) -> None:
         self.fingerprint = reader.fingerprint
         self._reader = reader
         self._known: dict[tuple[str, str, str], Reading] = {}

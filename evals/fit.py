@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import qa
+from embeddings.reader import BUNDLED_NAME
 from evals import metrics
 from evals.archives import archive_of
 from evals.dataset import Dataset, Question
@@ -27,7 +28,7 @@ from qa import weights
 from qa.calibration import NEEDLESS
 from qa.retrieval import PASSAGES_READ, load_passages, rank
 from qa.selection import Candidate, Evidence, Models, Selector, SentenceVectors
-from qa.settings import BUNDLED_READER, Settings
+from qa.settings import Settings
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.understanding import understand
@@ -62,7 +63,7 @@ class Example(NamedTuple):
     "--only", multiple=True, metavar="SET=PREFIX,…", help="Use only questions about these articles of a set."
 )
 @click.option(
-    "--reader", default=BUNDLED_READER, show_default=True, help="A reader's folder, bundled, or none."
+    "--reader", default=BUNDLED_NAME, show_default=True, help="A reader's folder, bundled, or none."
 )
 @click.option("--limit", default=400, show_default=True, help="Questions of each set.")
 @click.option("--out", type=click.Path(path_type=Path), default=weights.PATH, show_default=False)

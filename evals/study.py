@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qa
+from embeddings.reader import BUNDLED_NAME
 from evals import metrics
 from evals.ablations import RememberingReader, WithoutHeaders, WithoutMentions, names_articles, reopened
 from evals.archives import archive_of
@@ -19,7 +20,7 @@ from evals.rows import Row, rows
 from evals.sets import asked_elsewhere
 from evals.stages import time_stages
 from qa import weights
-from qa.settings import BUNDLED_READER, NO_READER, Settings
+from qa.settings import NO_READER, Settings
 
 OURS, WITH_READER, WITHOUT_READER = "ours", "with the reader", "no reader"
 NO_HEADER, NO_HISTORY, NO_MENTIONS = "no header", "no history", "no mentions"
@@ -99,7 +100,7 @@ def study(
         other = WITHOUT_READER if has_reader else WITH_READER
         archives = {
             OURS: ours,
-            other: stack.enter_context(reopened(ours, reader=NO_READER if has_reader else BUNDLED_READER)),
+            other: stack.enter_context(reopened(ours, reader=NO_READER if has_reader else BUNDLED_NAME)),
         }
         timed = dataset.limited(TIMED).questions
         stages, thresholds = {}, {}

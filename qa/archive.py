@@ -25,7 +25,7 @@ from qa.ingest import Source, ingest
 from qa.published import Published
 from qa.retrieval import Located, retrieve
 from qa.selection import Models, SentenceVectors, relevance
-from qa.settings import BUNDLED_READER, NO_READER, Settings
+from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
 from qa.store import Store
 from qa.transaction import Transaction
@@ -33,6 +33,7 @@ from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
 from qa.understanding import understand
 
 if TYPE_CHECKING:
+    from embeddings.hub_reader import HubReader
     from embeddings.reader import Reader
 
 log = logging.getLogger("qa")
@@ -159,16 +160,14 @@ class Archive:
         return SentenceVectors(self.encoder)
 
     @cached_property
-    def reader(self) -> Reader | None:
+    def reader(self) -> Reader | HubReader | None:
         """The model that reads passages for the answer, or ``None`` where the settings want none."""
         name = self.settings.reader
         if name in (None, NO_READER):
             return None
-        from embeddings.reader import BUNDLED, Reader
+        from embeddings.reader import load_reader
 
-        return Reader.load(
-            BUNDLED if name == BUNDLED_READER else Path(name), cache_dir=self.settings.cache_dir
-        )
+        return load_reader(name, self.settings.cache_dir, notify=log.warning)
 
     # -- articles -----------------------------------------------------------------------------
 

@@ -7,13 +7,12 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import Encoder
-from embeddings.reader import Reader, Reading
 from qa.chunking import header
 from qa.keyword import KeywordIndex, terms
 from qa.retrieval import Located
@@ -21,6 +20,10 @@ from qa.sentences import split
 from qa.spans import AnswerKind, asked_for, find_answer
 from qa.types import Article, Query
 from qa.weights import Weights
+
+if TYPE_CHECKING:
+    from embeddings.hub_reader import HubReader
+    from embeddings.reader import Reader, Reading
 
 READ_AT_ONCE = 4
 """Passages the reader reads before the next look at whether to go on."""
@@ -132,7 +135,7 @@ class Models(NamedTuple):
 
     encoder: Encoder
     sentences: SentenceVectors
-    reader: Reader | None
+    reader: Reader | HubReader | None
     weights: Weights
 
     @property
@@ -253,13 +256,13 @@ class Selector:
         return self._models.weights.choice.score(evidence._asdict())
 
 
-def read(query: Query, passages: Sequence[Located], reader: Reader) -> list[Reading]:
+def read(query: Query, passages: Sequence[Located], reader: Reader | HubReader) -> list[Reading]:
     """Read passages for an answer, each under its article's header."""
     texts = [passage.text for _, passage, _ in passages]
     return reader.read(query.text, texts, [header(article) for _, _, article in passages])
 
 
-def relevance(query: Query, passages: Sequence[Located], reader: Reader) -> dict[int, float]:
+def relevance(query: Query, passages: Sequence[Located], reader: Reader | HubReader) -> dict[int, float]:
     """Map passage ids to the reader's logit that the passage answers."""
     readings = read(query, passages, reader)
     return {p.id: r.relevance_logit for (_, p, _), r in zip(passages, readings, strict=True)}
