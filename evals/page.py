@@ -9,19 +9,17 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from evals import baselines, metrics
-from evals.goals import Reached, confidences, refused_at_needless, told_elsewhere
-from evals.metrics import Difference
-from evals.reliability import Calibration
-from evals.rows import ANSWER_SCORES, NEEDLESS, Row
+from evals.cells import between, bounded, difference, mean, number, table
+from evals.goals import Reached
+from evals.refusal_page import elsewhere, refusing, reliability
+from evals.rows import ANSWER_SCORES
 from evals.stages import STAGES, WHOLE
-from evals.study import NO_HEADER, NO_HISTORY, NO_MENTIONS, OURS, WITH_READER, Run, Study, scores_of
+from evals.study import NO_HEADER, NO_HISTORY, NO_MENTIONS, OURS, WITH_READER, Study, scores_of
 
 PARTS = {NO_HEADER: "headers", NO_HISTORY: "history", NO_MENTIONS: "sources, dates and parts named"}
 """Ablation → what it leaves out."""
 ANSWERED_BY = ("contained answer", "sentence F1", "citation recall", "right article")
 """What tells how well a set is answered: what applies to most of its questions, the first of those that tie."""
-
-Cells = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,9 @@ def page(
         "Finding the article": _ranking(studies),
         "What each part gives": _parts(studies),
         "Answers": _answers(studies),
-        "Refusing": _refusing(studies),
-        "Questions of other sets": _elsewhere(studies),
-        "Calibration": _calibration(studies, pictures),
+        "Refusing": refusing(studies),
+        "Questions of other sets": elsewhere(studies),
+        "Calibration": reliability(studies, pictures),
         "Time": _time(studies),
     }
     lines = ["# Report", "", *_head(about, studies)]
@@ -86,7 +84,7 @@ def _head(about: About, studies: Sequence[Study]) -> Iterator[str]:
         "refusal and calibration are measured where they were learned."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("set", "questions asked", "answerable", "articles", "passages", "model"),
         (
             (
@@ -106,18 +104,18 @@ def _head(about: About, studies: Sequence[Study]) -> Iterator[str]:
 
 def _goals(goals: Sequence[Reached]) -> Iterator[str]:
     heads = ("set", "measure", "n", "RRF", "found", "over RRF, paired", "bar", "aim", "")
-    yield from _table(
+    yield from table(
         heads,
         (
             (
                 found.goal.data,
                 found.goal.measure,
                 str(found.n),
-                _number(found.rrf),
-                f"**{_number(found.value)}** {_between(*found.interval)}".strip(),
-                _difference(found.gain),
-                _number(found.goal.bar),
-                _number(found.goal.aim),
+                number(found.rrf),
+                f"**{number(found.value)}** {between(*found.interval)}".strip(),
+                difference(found.gain),
+                number(found.goal.bar),
+                number(found.goal.aim),
                 found.verdict,
             )
             for found in goals
@@ -133,15 +131,15 @@ def _ranking(studies: Sequence[Study]) -> Iterator[str]:
         if not reference:
             continue
         yield from ("", f"**{study.name}** ({len(reference)} questions)", "")
-        yield from _table(
+        yield from table(
             ("system", *metrics.RANKING, "over RRF"),
             (
                 (
                     f"**{system}**" if system == OURS else system,
-                    *(_mean(study.values(system, metric)) for metric in metrics.RANKING),
+                    *(mean(study.values(system, metric)) for metric in metrics.RANKING),
                     ""
                     if system == "RRF"
-                    else _difference(metrics.paired_difference(reference, study.values(system, "nDCG@10"))),
+                    else difference(metrics.paired_difference(reference, study.values(system, "nDCG@10"))),
                 )
                 for system in systems
             ),
@@ -168,14 +166,14 @@ def _parts(studies: Sequence[Study]) -> Iterator[str]:
             rows.append((what, study.name, *gains[0], asked, *gains[1]))
     rows.sort(key=lambda row: row[0], reverse=True)
     heads = ("part", "set", "nDCG@10 without", "with", "gain", "answers by", "without", "with", "gain")
-    yield from _table(heads, rows)
+    yield from table(heads, rows)
 
 
 def _gain(study: Study, with_it: str, without: str, metric: str) -> tuple[str, str, str]:
     before, after = study.values(without, metric), study.values(with_it, metric)
     if not before:
         return "", "", ""
-    return _mean(before), _mean(after), _difference(metrics.paired_difference(before, after))
+    return mean(before), mean(after), difference(metrics.paired_difference(before, after))
 
 
 def _answers(studies: Sequence[Study]) -> Iterator[str]:
@@ -186,110 +184,12 @@ def _answers(studies: Sequence[Study]) -> Iterator[str]:
         for name in ANSWER_SCORES:
             row = study.rows[OURS].get(f"answers/{name}")
             if row is not None:
-                rest = [_mean(study.values(system, name)) for system in others]
-                last = _mean(scores_of(study.always[OURS], name))
-                rows.append((name, str(row.n), _bounded(row), *rest, last))
+                rest = [mean(study.values(system, name)) for system in others]
+                last = mean(scores_of(study.always[OURS], name))
+                rows.append((name, str(row.n), bounded(row), *rest, last))
         if rows:
             yield from ("", f"**{study.name}**", "")
-            yield from _table(("measure", "n", OURS, *others, "ours, never refusing"), rows)
-
-
-def _refusing(studies: Sequence[Study]) -> Iterator[str]:
-    yield (
-        "Refused as the settings have it; precision and F1 over all unanswerable questions of the set. "
-        f"The last column takes the threshold at which {NEEDLESS:.0%} of the set's answerable questions are refused. "
-        "In squad2 and clapnq “unanswerable” means from one paragraph: another may well answer it."
-    )
-    yield ""
-    rows = []
-    for study in studies:
-        for system in (OURS, study.other):
-            found = study.rows[system]
-            kinds = sorted({o.type for o in study.runs[system] if o.judged and not o.answerable})
-            for kind in kinds:
-                of_kind = f"/{kind}" if len(kinds) > 1 else ""
-                refused = f"abstention/refused/{kind}" if of_kind else "abstention/recall"
-                rows.append(
-                    (
-                        study.name,
-                        kind,
-                        system,
-                        _bounded(found.get(refused)),
-                        _bounded(found.get("abstention/needless refusals")),
-                        _bounded(found.get("abstention/precision")),
-                        _number(_f1(found)),
-                        _bounded(found.get(f"abstention/AUROC{of_kind}")),
-                        _bounded(found.get(f"abstention/refused at ≤ {NEEDLESS:.0%} needless/{kind}")),
-                    )
-                )
-    heads = ("set", "kind", "system", "refused", "needless", "precision", "F1", "AUROC")
-    if rows:
-        yield from _table((*heads, f"refused at ≤ {NEEDLESS:.0%} needless"), rows)
-
-
-def _f1(rows: Mapping[str, Row]) -> float | None:
-    precision, recall = rows.get("abstention/precision"), rows.get("abstention/recall")
-    if precision is None or recall is None or not precision.value + recall.value:
-        return None
-    return 2 * precision.value * recall.value / (precision.value + recall.value)
-
-
-def _elsewhere(studies: Sequence[Study]) -> Iterator[str]:
-    told = told_elsewhere(studies)
-    if not told:
-        return
-    yield (
-        "Answerable questions of the other sets, put to an archive that does not answer them. First as the settings "
-        f"have it, then at the threshold at which {NEEDLESS:.0%} of the archive's own answerable questions are refused."
-    )
-    yield ""
-    rows = []
-    for study in told:
-        for system in study.elsewhere:
-            refused = [float(bool(o.abstained)) for o in study.elsewhere[system]]
-            needless = study.rows[system].get("abstention/needless refusals")
-            at_needless = _refused([study], system)
-            cells = f"{np.mean(refused):.3f} {_between(*metrics.mean_interval(refused))}", _bounded(needless)
-            rows.append((study.name, system, str(len(refused)), *cells, at_needless))
-    for system in told[0].elsewhere:
-        count = sum(len(study.elsewhere[system]) for study in told)
-        rows.append(("all, one threshold", system, str(count), "", "", _refused(told, system)))
-    heads = ("archive", "system", "n", "refused", "needless", f"refused at ≤ {NEEDLESS:.0%} needless")
-    yield from _table(heads, rows)
-
-
-def _refused(studies: Sequence[Study], system: str) -> str:
-    own = np.concatenate([confidences(s.runs[system], answerable=True) for s in studies])
-    foreign = np.concatenate([confidences(s.elsewhere[system], answerable=False) for s in studies])
-    value, interval = refused_at_needless(own, foreign)
-    return f"{value:.3f} {_between(*interval)}"
-
-
-def _calibration(studies: Sequence[Study], pictures: Mapping[str, PurePosixPath]) -> Iterator[str]:
-    yield (
-        "Every judged question, answered whatever the confidence (`refuse=0`). An answer is right if its quotes hold "
-        "an accepted answer or, where there is no short one, touch a gold sentence; of unanswerable ones none is. "
-        "Error is the expected calibration error in bins of one tenth; Brier the mean squared error. Coverage is the "
-        "share of the questions answered from the threshold on, risk the share of those answers that are wrong."
-    )
-    yield ""
-
-    def cells(study: Study, system: str, run: Run) -> Cells:
-        found = Calibration.of(run)
-        answers = found.quoted
-        means = (float(np.mean(v)) if len(v) else None for v in (answers.confidence, answers.right))
-        numbers = (*means, found.error, found.brier)
-        threshold = study.thresholds[system]
-        at_threshold = (threshold, *found.at(threshold))
-        return study.name, system, str(len(answers.right)), *map(_number, (*numbers, *at_threshold))
-
-    heads = ("set", "system", "answers", "mean confidence", "share right", "error", "Brier")
-    at = ("threshold", "coverage", "risk")
-    yield from _table((*heads, *at), (cells(s, name, run) for s in studies for name, run in s.always.items()))
-    for study in studies:
-        if study.name in pictures:
-            alt = f"{study.name}: reliability, risk and coverage, recall against k"
-            yield from ("", f"![{alt}]({pictures[study.name]})")
+            yield from table(("measure", "n", OURS, *others, "ours, never refusing"), rows)
 
 
 def _time(studies: Sequence[Study]) -> Iterator[str]:
@@ -303,7 +203,7 @@ def _time(studies: Sequence[Study]) -> Iterator[str]:
     def cell(taken: Sequence[float]) -> str:
         return f"{np.median(taken):.1f} ({np.quantile(taken, 0.95):.1f})"
 
-    yield from _table(
+    yield from table(
         ("set", "system", *STAGES, *WHOLE),
         (
             (study.name, system, *(cell(taken[stage]) for stage in (*STAGES, *WHOLE)))
@@ -311,33 +211,3 @@ def _time(studies: Sequence[Study]) -> Iterator[str]:
             for system, taken in study.stages.items()
         ),
     )
-
-
-# -- cells ------------------------------------------------------------------------------------
-
-
-def _table(heads: Cells, rows: Iterable[Cells]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield f"|{'---|' * len(heads)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or np.isnan(value) else f"{value:.3f}"
-
-
-def _mean(values: Mapping[str, float]) -> str:
-    return _number(float(np.mean(list(values.values())))) if values else ""
-
-
-def _between(low: float | None, high: float | None, form: str = ".3f") -> str:
-    return "" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
-
-
-def _bounded(row: Row | None) -> str:
-    return "" if row is None else f"{_number(row.value)} {_between(row.low, row.high)}".strip()
-
-
-def _difference(gain: Difference | None) -> str:
-    return "" if gain is None else f"{gain.mean:+.3f} {_between(*gain.interval, form='+.3f')}".strip()
