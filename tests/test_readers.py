@@ -7,7 +7,8 @@ import pytest
 
 from qa.readers import read_paths
 from qa.readers.days import parse_day
-from qa.readers.text import decode, parse_page
+from qa.readers.encoding import decode
+from qa.readers.text import parse_page
 from qa.types import Skipped
 
 

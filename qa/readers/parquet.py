@@ -1,0 +1,39 @@
+"""Parquet → articles: one row each, a few held at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qa.readers.found import Found
+from qa.readers.limits import MAX_BYTES, MIB, Unreadable
+from qa.readers.rows import read_row, require_text
+from qa.readers.source import Source
+from qa.types import Skipped
+
+ROWS = 16
+"""Rows held at a time."""
+
+
+def read_parquet(source: Source) -> Iterator[Found | Skipped]:
+    """Yield an article for each row."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise Unreadable("Parquet needs pyarrow: pip install 'archive-qa[formats]'") from None
+    with source.seekable() as file:
+        try:
+            table = pq.ParquetFile(file, buffer_size=MIB, pre_buffer=False)
+            require_text(source, table.schema_arrow.names)
+            source.budget.spend(
+                sum(table.metadata.row_group(i).total_byte_size for i in range(table.metadata.num_row_groups))
+            )
+            number = 0
+            for batch in table.iter_batches(ROWS, use_threads=False):
+                if batch.nbytes > ROWS * MAX_BYTES:
+                    raise Unreadable(f"rows of more than {MAX_BYTES // MIB} MiB; the rest is not read")
+                for row in batch.to_pylist():
+                    number += 1
+                    yield read_row(row, source, number)
+        except pa.ArrowException as error:
+            raise Unreadable(f"damaged: {error}") from None
