@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from embeddings.encoder import Encoder
 
 
-class _Failure(NamedTuple):
+class Failure(NamedTuple):
     """Why a conversion failed; a crash (out of memory, killed) may not happen again and does not last."""
 
     why: str
@@ -50,13 +50,13 @@ def convert(source: Source, cache_dir: Path, notify: Notify) -> Encoder:
         if target.exists():  # the same model, seen elsewhere before
             with contextlib.suppress(ModelDamaged):
                 encoder = OpenVINOEncoder(target)
-                _write_record(source.record(cache_dir), origin)
+                write_record(source.record(cache_dir), origin)
                 return encoder
     notify(f"Converting the model {source.name} for this machine, once; this takes about half a minute.")
     aside = models / f".converting-{uuid.uuid4().hex}"
     aside.mkdir()
     try:
-        failure = _run_child(source, aside)
+        failure = run_child("embeddings.convert", source, aside)
         origin_file = aside / ORIGIN
         if not origin_file.exists():
             why = failure.why if failure else "the converter left no trace of it"
@@ -67,20 +67,20 @@ def convert(source: Source, cache_dir: Path, notify: Notify) -> Encoder:
             if target.exists():  # damaged, or it would have been used
                 shutil.rmtree(target)
             aside.replace(target)
-            _write_record(source.record(cache_dir), origin)
+            write_record(source.record(cache_dir), origin)
             return OpenVINOEncoder(target)
         if failure.lasting:
-            _write_record(source.record(cache_dir), {**origin, "failed": failure.why, "versions": versions()})
+            write_record(source.record(cache_dir), {**origin, "failed": failure.why, "versions": versions()})
         return run_unconverted(source, Path(origin["folder"]), origin["fingerprint"], failure.why, notify)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _run_child(source: Source, output: Path) -> _Failure | None:
-    """Run :mod:`embeddings.convert`; ``None`` when it succeeded.
+def run_child(module: str, source: Source, output: Path) -> Failure | None:
+    """Run a converter; ``None`` when it succeeded.
 
     Raises:
-        ModelNotFound: sentence-transformers cannot load the model either.
+        ModelNotFound: The model cannot be loaded unconverted either.
     """
     package_root = str(Path(__file__).resolve().parent.parent)
     environment = {
@@ -92,7 +92,7 @@ def _run_child(source: Source, output: Path) -> _Failure | None:
     if source.is_folder:
         environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     # -P: a file that happens to lie in the working directory must not stand in for a library.
-    command = [sys.executable, "-P", "-m", "embeddings.convert", source.location, source.name, str(output)]
+    command = [sys.executable, "-P", "-m", module, source.location, source.name, str(output)]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, errors="replace", check=False
     )
@@ -102,10 +102,11 @@ def _run_child(source: Source, output: Path) -> _Failure | None:
     reason = lines[-1].strip() if lines else f"the converter ended with exit code {done.returncode}"
     if done.returncode == MODEL_NOT_FOUND:
         raise ModelNotFound(reason)
-    return _Failure(reason, lasting=done.returncode == CONVERSION_ERROR)
+    return Failure(reason, lasting=done.returncode == CONVERSION_ERROR)
 
 
-def _write_record(path: Path, content: dict[str, Any]) -> None:
+def write_record(path: Path, content: dict[str, Any]) -> None:
+    """Record what a source turned out to be; the caller holds the cache's lock."""
     path.parent.mkdir(exist_ok=True)
     aside = path.with_suffix(".tmp")  # only ever written under the lock
     aside.write_text(json.dumps(content), "utf-8")

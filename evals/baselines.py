@@ -12,7 +12,7 @@ from evals import metrics
 from evals.dataset import Dataset
 from evals.outcomes import Outcome
 from qa.snapshot import Snapshot
-from qa.store import Transaction
+from qa.transaction import Transaction
 from qa.types import Filters
 
 DEPTH = 100

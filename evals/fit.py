@@ -19,21 +19,20 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import qa
+from embeddings.reader import BUNDLED_NAME
 from evals import metrics
 from evals.archives import archive_of
 from evals.dataset import Dataset, Question
 from evals.outcomes import gold_spans
 from qa import weights
-from qa.answering import PASSAGES_READ
-from qa.retrieval import load_passages, rank
-from qa.selection import Candidate, Evidence, Selector, SentenceVectors
-from qa.settings import BUNDLED_READER, NO_READER, Settings
+from qa.calibration import NEEDLESS
+from qa.retrieval import PASSAGES_READ, load_passages, rank
+from qa.selection import Candidate, Evidence, Models, Selector, SentenceVectors
+from qa.settings import Settings
 from qa.snapshot import Snapshot
-from qa.store import Transaction
+from qa.transaction import Transaction
 from qa.understanding import understand
 
-NEEDLESS = 0.08
-"""Share of answerable questions that the default threshold may refuse."""
 REGULARISATION = 1e-3
 ELSEWHERE = 60
 """Questions of each set that are asked of another set's archive."""
@@ -64,7 +63,7 @@ class Example(NamedTuple):
     "--only", multiple=True, metavar="SET=PREFIX,…", help="Use only questions about these articles of a set."
 )
 @click.option(
-    "--reader", default=BUNDLED_READER, show_default=True, help="A reader's folder, bundled, or none."
+    "--reader", default=BUNDLED_NAME, show_default=True, help="A reader's folder, bundled, or none."
 )
 @click.option("--limit", default=400, show_default=True, help="Questions of each set.")
 @click.option("--out", type=click.Path(path_type=Path), default=weights.PATH, show_default=False)
@@ -74,18 +73,18 @@ def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, 
     prefixes = {name: tuple(rest.split(",")) for name, _, rest in (entry.partition("=") for entry in only)}
     datasets = [_limited(Dataset.load(folder), prefixes, limit) for folder in [*folders, None]]
     examples: list[Example] = []
+    used = None
     for number, dataset in enumerate(datasets):
         with archive_of(dataset, settings) as archive:
+            used = archive.reader.fingerprint if archive.reader else None
             examples += collect(archive, dataset.name, dataset.questions, home=True)
             away = datasets[number - 1]
             examples += collect(archive, away.name, away.questions[:ELSEWHERE], home=False)
         click.echo(f"{dataset.name}: {len(examples)} questions so far", err=True)
-    fitted = fit(examples)
-    models = weights.load()
-    block = "no_reader" if reader == NO_READER else "reader"
-    out.write_text(
-        json.dumps(models.model_copy(update={block: fitted}).model_dump(), indent=1) + "\n", encoding="utf-8"
-    )
+    fitted = fit(examples, used)
+    block = "no_reader" if used is None else "reader"
+    shipped = weights.load().model_copy(update={block: fitted})
+    out.write_text(json.dumps(shipped.model_dump(), indent=1) + "\n", encoding="utf-8")
     for line in describe(examples, fitted):
         click.echo(line)
 
@@ -108,18 +107,15 @@ def collect(
     archive: qa.Archive, name: str, questions: Sequence[Question], *, home: bool
 ) -> Iterator[Example]:
     """Ask each question and yield the evidence for every sentence that was looked at."""
-    vectors = SentenceVectors(archive.encoder)
+    reader, shipped = archive.reader, weights.load()
+    chosen = shipped.reader.model_copy(update={"reader": reader.fingerprint}) if reader else shipped.no_reader
+    models = Models(archive.encoder, SentenceVectors(archive.encoder), reader, chosen)
 
     def look(question: Question, transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:
         query, _ = understand(question.question, question.history, None, archive.settings)
         ranked = rank(query, 10, transaction, snapshot, archive.encoder)
         passages = load_passages(ranked[:PASSAGES_READ], transaction)
-        models = weights.load()
-        chosen = models.reader if archive.reader else models.no_reader
-        selector = Selector(
-            query, snapshot.keywords, archive.encoder, vectors, archive.reader, chosen, sure=2.0
-        )
-        return selector.select(passages)
+        return Selector(query, snapshot.keywords, models, sure=2.0).select(passages)
 
     for question in questions:
         found = archive._published.reading(lambda tx, snapshot, q=question: look(q, tx, snapshot))  # type: ignore[misc]
@@ -154,10 +150,19 @@ def _gold(
     return np.array([answers(c) for c in found], np.bool_), located
 
 
-def fit(examples: Sequence[Example]) -> weights.Weights:
-    """Fit both models; each set weighs the same."""
+def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
+    """Fit both models, each set weighing the same, and the threshold, on all answerable questions alike.
+
+    Args:
+        examples: The evidence.
+        reader: Fingerprint of the reader that gave its part of it.
+    """
     choice = _fit_choice([e for e in examples if e.located and e.gold.any()])
-    return weights.Weights(choice=choice, confidence=_fit_confidence(examples, choice))
+    fitted = weights.Weights(
+        reader=reader, choice=choice, confidence=_fit_confidence(examples, choice), refuse=0.0
+    )
+    sure = [_confidence(e, fitted) for e in examples if e.home and e.answerable]
+    return fitted.model_copy(update={"refuse": round(float(np.quantile(sure, NEEDLESS)), 3)})
 
 
 def _columns(evidence: Floats, names: Sequence[str]) -> Floats:
@@ -225,28 +230,28 @@ def _fit_confidence(examples: Sequence[Example], choice: weights.Linear) -> weig
     )
 
 
+def _confidence(example: Example, fitted: weights.Weights) -> float:
+    row = example.evidence[_chosen(example, fitted.choice)]
+    return float(1 / (1 + np.exp(-fitted.confidence.score(dict(zip(Evidence._fields, row, strict=True))))))
+
+
 def describe(examples: Sequence[Example], fitted: weights.Weights) -> Iterator[str]:
     """Tell, set by set, how often the right sentence is chosen and how well silence is told from answers."""
     sure: dict[tuple[str, bool, bool], list[float]] = {}
     right: dict[str, list[bool]] = {}
     for example in examples:
-        pick = _chosen(example, fitted.choice)
-        evidence: dict[str, float] = dict(zip(Evidence._fields, example.evidence[pick], strict=True))
-        confidence = 1 / (1 + np.exp(-fitted.confidence.score(evidence)))
-        sure.setdefault((example.dataset, example.home, example.answerable), []).append(float(confidence))
+        group = example.dataset, example.home, example.answerable
+        sure.setdefault(group, []).append(_confidence(example, fitted))
         if example.answerable:
-            right.setdefault(example.dataset, []).append(bool(example.gold[pick]))
-    limits = {name: float(np.quantile(sure[name, True, True], NEEDLESS)) for name in right}
+            right.setdefault(example.dataset, []).append(bool(example.gold[_chosen(example, fitted.choice)]))
     for name, values in right.items():
-        yield f"{name}: right sentence {np.mean(values):.3f} of {len(values)}; 8 % needless below {limits[name]:.3f}"
-    answerable = np.concatenate([sure[name, True, True] for name in right])
-    threshold = min(float(np.quantile(answerable, NEEDLESS)), *limits.values()) if limits else 0.5
-    pooled = float(np.quantile(answerable, NEEDLESS))
-    yield f"threshold at {NEEDLESS:.0%} needless refusals: pooled {pooled:.3f}, every set {threshold:.3f}"
+        own = np.quantile(sure[name, True, True], NEEDLESS)
+        yield f"{name}: right sentence {np.mean(values):.3f} of {len(values)}; 8 % needless below {own:.3f}"
+    yield f"threshold: {fitted.refuse:.3f}"
     for (name, home, is_answerable), confidences in sure.items():
         what = "answerable" if is_answerable else "unanswerable" if home else "asked elsewhere"
-        refused = np.mean(np.array(confidences) < pooled)
-        yield f"{name}, {what}: refused {refused:.3f} at the pooled threshold, n {len(confidences)}"
+        refused = np.mean(np.array(confidences) < fitted.refuse)
+        yield f"{name}, {what}: refused {refused:.3f}, n {len(confidences)}"
 
 
 if __name__ == "__main__":

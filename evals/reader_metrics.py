@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import string
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from evals.metrics import auroc, token_f1
 
 
 @dataclass(frozen=True)
@@ -27,33 +25,9 @@ class Reply:
     confidence: float
 
 
-def normalized(text: str) -> list[str]:
-    """Words as the official SQuAD script compares them: lower case, no punctuation, no articles."""
-    bare = "".join(c for c in text.lower() if c not in string.punctuation)
-    return re.sub(r"\b(a|an|the)\b", " ", bare).split()
-
-
-def token_f1(answer: str, gold: str) -> float:
-    """Harmonic mean of word precision and recall, 0..1; two empty answers agree."""
-    said, meant = normalized(answer), normalized(gold)
-    if not said or not meant:
-        return float(said == meant)
-    common = sum((Counter(said) & Counter(meant)).values())
-    return 2.0 * common / (len(said) + len(meant))
-
-
 def best_f1(reply: Reply) -> float:
     """F1 against the closest accepted answer; against silence where there is none."""
-    return max((token_f1(reply.text, gold) for gold in reply.answers), default=float(not reply.text))
-
-
-def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
-    """Chance that a positive scores above a negative, ties at one half (Mann-Whitney)."""
-    if not positive or not negative:
-        return float("nan")
-    ordered: NDArray[np.float64] = np.sort(np.asarray(negative, dtype=np.float64))
-    below = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")
-    return float(below.mean() / (2.0 * len(ordered)))
+    return token_f1(reply.text, reply.answers) if reply.answers else float(not reply.text)
 
 
 def f1_at(replies: Sequence[Reply], threshold: float) -> float:
@@ -82,5 +56,5 @@ def reading_scores(replies: Sequence[Reply]) -> dict[str, float]:
     return {
         "token_f1_answerable": float(np.mean([best_f1(r) for r in answerable])),
         "squad2_f1": crossed / len(replies),
-        "auroc": auroc([r.confidence for r in answerable], [r.confidence for r in silent]),
+        "auroc": float(auroc(*(np.array([r.confidence for r in part]) for part in (answerable, silent)))),
     }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
-from qa import chunking, examples
-from qa.answering import PASSAGES_READ, Answerer
+from qa import calibration, chunking, examples, weights
+from qa.answering import Answerer
+from qa.calibration import Calibration, Trial
 from qa.errors import (
     ArchiveExists,
     ArchiveIncompatible,
@@ -21,15 +23,17 @@ from qa.errors import (
 )
 from qa.ingest import Source, ingest
 from qa.published import Published
-from qa.retrieval import best_hits, load_passages, rank, rerank
-from qa.selection import SentenceVectors, relevance
-from qa.settings import BUNDLED_READER, NO_READER, Settings
+from qa.retrieval import Located, retrieve
+from qa.selection import Models, SentenceVectors, relevance
+from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
-from qa.store import Store, Transaction
+from qa.store import Store
+from qa.transaction import Transaction
 from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
 from qa.understanding import understand
 
 if TYPE_CHECKING:
+    from embeddings.hub_reader import HubReader
     from embeddings.reader import Reader
 
 log = logging.getLogger("qa")
@@ -156,14 +160,14 @@ class Archive:
         return SentenceVectors(self.encoder)
 
     @cached_property
-    def reader(self) -> Reader | None:
+    def reader(self) -> Reader | HubReader | None:
         """The model that reads passages for the answer, or ``None`` where the settings want none."""
         name = self.settings.reader
-        if name is None or name == NO_READER:
+        if name in (None, NO_READER):
             return None
-        from embeddings.reader import BUNDLED, Reader
+        from embeddings.reader import load_reader
 
-        return Reader.load(BUNDLED if name == BUNDLED_READER else Path(name))
+        return load_reader(name, self.settings.cache_dir, notify=log.warning)
 
     # -- articles -----------------------------------------------------------------------------
 
@@ -269,14 +273,14 @@ class Archive:
         """
         query, _ = understand(question, history or (), filters, self.settings)
 
-        def work(transaction: Transaction, snapshot: Snapshot) -> list[Hit]:
-            ranked = rank(query, k, transaction, snapshot, self.encoder)
-            if read and self.reader and k > 0:
-                passages = load_passages(ranked[:PASSAGES_READ], transaction)
-                ranked = rerank(ranked, relevance(query, passages, self.reader))
-            return best_hits(ranked, k, transaction)
+        reader = self.reader if read else None
 
-        return self._published.reading(work)
+        def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
+            return relevance(query, passages, reader) if reader else {}
+
+        return self._published.reading(
+            lambda transaction, snapshot: retrieve(query, k, transaction, snapshot, self.encoder, relevant)
+        )
 
     def ask(
         self,
@@ -290,8 +294,55 @@ class Archive:
             QuestionError: The question is empty.
         """
         query, notices = understand(question, history or (), filters, self.settings)
-        return self._published.reading(
-            lambda transaction, snapshot: Answerer(
-                transaction, snapshot, self.encoder, self._sentences, self.reader, self.settings
-            ).answer(query, notices)
-        )
+
+        def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
+            models = self._models(transaction)
+            refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
+            return Answerer(transaction, snapshot, models, refuse).answer(query, notices)
+
+        return self._published.reading(work)
+
+    def calibrate(
+        self, questions: int = 200, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    ) -> Calibration:
+        """Fit anew how sure answers are, and from where on they are given, on questions made of the articles.
+
+        Args:
+            questions: How many to make; each takes about half a second.
+            seed: Decides which.
+            progress: Called with the questions asked so far and those there will be.
+
+        Raises:
+            ArchiveReadOnly: The folder cannot be written.
+            CalibrationError: There are too few articles to make questions of.
+        """
+
+        def counted(trials: Sequence[Trial]) -> Iterator[Trial]:
+            for done, trial in enumerate(trials):
+                yield trial
+                if progress:
+                    progress(done + 1, len(trials))
+
+        def work(transaction: Transaction, snapshot: Snapshot) -> Calibration:
+            articles = transaction.sample(questions, seed)
+            trials = list(islice(calibration.trials(articles, seed), questions))
+            models = self._models(transaction, calibrated=False)
+            return calibration.calibrate(transaction, snapshot, models, counted(trials))
+
+        found = self._published.reading(work)
+        self._record_calibration(found.model_dump_json())
+        return found
+
+    def uncalibrate(self) -> None:
+        """Go back to the coefficients that come with the package."""
+        self._record_calibration("")
+
+    def _record_calibration(self, written: str) -> None:
+        with self._published.writing(), self._store.write() as transaction:
+            transaction.set_meta(calibration=written)
+
+    def _models(self, transaction: Transaction, *, calibrated: bool = True) -> Models:
+        chosen = weights.of(self.reader.fingerprint if self.reader else None)
+        if calibrated and (own := calibration.read(transaction.meta("calibration"))):
+            chosen = own.apply(chosen)
+        return Models(self.encoder, self._sentences, self.reader, chosen)

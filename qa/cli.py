@@ -27,6 +27,7 @@ from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, QAError
 from qa.settings import Settings
 from qa.types import Answer, Citation, Filters, IngestReport
+from qa.wording import words_for
 
 P = ParamSpec("P")
 ABSTAINED, FAILED, INTERRUPTED = 3, 2, 130
@@ -193,6 +194,45 @@ def info(folder: Path | None, as_json: bool) -> int:
 
 @cli.command()
 @_archive_option
+@click.option(
+    "--questions", default=200, show_default=True, type=click.IntRange(min=1), help="How many to ask."
+)
+@click.option("--seed", default=0, show_default=True, help="Decides which questions are made.")
+@click.option("--reset", is_flag=True, help="Go back to the package's own calibration.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def calibrate(folder: Path | None, questions: int, seed: int, reset: bool, as_json: bool) -> int:
+    """Fit when to answer and when to refuse to an archive, on questions made of its own articles."""
+    with _opened(folder) as archive:
+        if reset:
+            archive.uncalibrate()
+            click.echo("The package's own calibration is in use.")
+            return 0
+        with click.progressbar(length=questions, label="Asking", file=sys.stderr) as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.length = total
+                bar.update(1)
+
+            found = archive.calibrate(questions, seed=seed, progress=show)
+    if as_json:
+        click.echo(_json(found.model_dump()))
+        return 0
+    click.echo(
+        f"{found.questions:,} questions made of the archive's articles, each asked with its article and without:"
+    )
+    click.echo(f"{'':<34}{'before':>8}{'after':>8}")
+    for label, name in (
+        ("refused although it is there", "needless"),
+        ("refused when it is held out", "refused"),
+        ("calibration error", "error"),
+    ):
+        click.echo(f"{label:<34}{getattr(found.before, name):>8.1%}{getattr(found.after, name):>8.1%}")
+    click.echo(f"Answers below a confidence of {found.refuse:.2f} are now refused; --reset undoes this.")
+    return 0
+
+
+@cli.command()
+@_archive_option
 @click.option("--host", help="Address to serve on.  [default: 127.0.0.1]")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to serve on; 0 takes a free one.  [default: 7860]"
@@ -228,10 +268,13 @@ def render(answer: Answer, width: int | None = None) -> str:
     if answer.citations[0].kind == "metadata":
         lines += [*_wrapped(_plain(answer.text), width), ""]
     else:
+        words = words_for(answer.question)
+        if answer.differ:
+            lines += [words.differ, ""]
         for citation in answer.citations:
             lines += [*_quote(citation, width), ""]
         for question in answer.unanswered:
-            lines += [*_wrapped(f"The archive does not say: {_plain(question)}", width), ""]
+            lines += [*_wrapped(words.silent_on.format(question=_plain(question)), width), ""]
     lines += [click.style("Sources", bold=True), *_sources(answer.citations, width)]
     return "\n".join(lines)
 

@@ -10,6 +10,7 @@ QAError
 │   ├── ArchiveIncompatible  made by another model or a newer schema
 │   ├── ArchiveReadOnly      the folder cannot be written
 │   └── ArchiveDamaged       the database itself cannot be read
+├── CalibrationError     too few articles to calibrate on
 ├── ArticleNotFound      no article with that id
 └── ServerError          the page cannot be served (port in use, extra missing)
 
@@ -55,6 +56,10 @@ class ArchiveReadOnly(ArchiveError):
 
 class ArchiveDamaged(ArchiveError):
     """The archive's database cannot be read."""
+
+
+class CalibrationError(QAError):
+    """Too few questions can be made of an archive's articles."""
 
 
 class ArticleNotFound(QAError, KeyError):

@@ -14,7 +14,8 @@ from qa import chunking
 from qa.errors import InputError
 from qa.readers import read_paths
 from qa.readers.found import Found
-from qa.store import Store, Transaction
+from qa.store import Store
+from qa.transaction import Transaction
 from qa.types import Article, IngestReport, Skipped
 
 BATCH_ARTICLES = 64

@@ -13,7 +13,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from qa.store import source_key
+from qa.transaction import source_key
 from qa.types import Filters
 
 VERSION = "keyword-1"

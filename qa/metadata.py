@@ -40,7 +40,6 @@ _ASKS = {
         r"\b(?:which|what) (?:section|column|category|rubric|heading|part of the (?:web)?site)\b|\bunder which\b|栏目", re.I
     ),
 }  # fmt: skip
-LABELS = {"published": "publication date", "author": "author", "source": "source", "section": "section"}
 
 # Credits that articles carry in their text, one to a line: "Text: …", "Edited by: …".
 _CREDITS = (

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from qa.errors import ArchiveError, ArchiveReadOnly
 from qa.snapshot import Snapshot, SnapshotDamaged
-from qa.store import Store, Transaction
+from qa.store import Store
+from qa.transaction import Transaction
 
 log = logging.getLogger("qa")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +12,13 @@ from embeddings import Encoder
 from qa.fusion import Floats, favour, fuse
 from qa.mentions import find
 from qa.snapshot import Snapshot, SnapshotDamaged
-from qa.store import Transaction
+from qa.transaction import Transaction
 from qa.types import Article, Hit, Passage, Query
 
 DEPTH = 100
 """Passages taken from each search before fusion."""
+PASSAGES_READ = 12
+"""Best passages that are looked at sentence by sentence."""
 RELEVANCE_WEIGHT = 0.1
 """Standard deviations of the fused score that one logit of the reader's relevance is worth."""
 SCORE_TOLERANCE = 0.02
@@ -34,6 +36,20 @@ class Ranked(NamedTuple):
     """Cosine similarity with the text of the query it is nearest to: -1..1."""
     keyword: float
     """BM25 score; 0 where the keyword search did not find it."""
+
+
+Located = tuple[Ranked, Passage, Article]
+Read = Callable[[Sequence[Located]], Mapping[int, float]]
+"""Reads passages; maps those it has read to the logit that they answer."""
+
+
+def retrieve(
+    query: Query, k: int, transaction: Transaction, snapshot: Snapshot, encoder: Encoder, read: Read
+) -> list[Hit]:
+    """Return the best passage of each of the best ``k`` articles, after reading the best passages."""
+    ranked = rank(query, k, transaction, snapshot, encoder)
+    relevance = read(load_passages(ranked[:PASSAGES_READ], transaction)) if k > 0 else {}
+    return best_hits(rerank(ranked, relevance), k, transaction)
 
 
 def rank_passages(
@@ -117,9 +133,7 @@ def best_hits(ranked: Sequence[Ranked], k: int, transaction: Transaction) -> lis
     ]
 
 
-def load_passages(
-    ranked: Sequence[Ranked], transaction: Transaction
-) -> list[tuple[Ranked, Passage, Article]]:
+def load_passages(ranked: Sequence[Ranked], transaction: Transaction) -> list[Located]:
     """Fetch the passages of a ranking, in its order."""
     found = transaction.passages([entry.passage for entry in ranked])
     return [(entry, *found[entry.passage]) for entry in ranked if entry.passage in found]

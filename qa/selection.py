@@ -7,20 +7,23 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import Encoder
-from embeddings.reader import Reader, Reading
 from qa.chunking import header
 from qa.keyword import KeywordIndex, terms
-from qa.retrieval import Ranked
+from qa.retrieval import Located
 from qa.sentences import split
 from qa.spans import AnswerKind, asked_for, find_answer
-from qa.types import Article, Passage, Query
+from qa.types import Article, Query
 from qa.weights import Weights
+
+if TYPE_CHECKING:
+    from embeddings.hub_reader import HubReader
+    from embeddings.reader import Reader, Reading
 
 READ_AT_ONCE = 4
 """Passages the reader reads before the next look at whether to go on."""
@@ -29,7 +32,6 @@ SURE = 0.9
 ENCODED = 8
 """Without a reader: sentences whose vectors are compared with the question's."""
 
-Located = tuple[Ranked, Passage, Article]
 _LABELLED = re.compile(r"[\w ]{2,20}[:：]\s*\S")
 
 
@@ -128,27 +130,28 @@ class SentenceVectors:
         return np.stack([known[s] for s in sentences])
 
 
+class Models(NamedTuple):
+    """What sentences are judged with."""
+
+    encoder: Encoder
+    sentences: SentenceVectors
+    reader: Reader | HubReader | None
+    weights: Weights
+
+    @property
+    def reads(self) -> bool:
+        """Whether the coefficients were fitted for this reader; without it sentences are chosen by meaning."""
+        return self.reader is not None and self.weights.reader == self.reader.fingerprint
+
+
 class Selector:
     """Scores sentences for one query."""
 
-    def __init__(
-        self,
-        query: Query,
-        keywords: KeywordIndex,
-        encoder: Encoder,
-        sentences: SentenceVectors,
-        reader: Reader | None,
-        weights: Weights,
-        *,
-        sure: float = SURE,
-    ) -> None:
+    def __init__(self, query: Query, keywords: KeywordIndex, models: Models, *, sure: float = SURE) -> None:
         self.query = query
         self.kind = asked_for(query.question)
         self.rarity = Rarity.of(query.text, keywords)
-        self._encoder = encoder
-        self._sentences = sentences
-        self._reader = reader
-        self._weights = weights
+        self._models = models
         self._sure = sure
         self.relevance: dict[int, float] = {}
         """Passage id → the reader's logit that the passage answers, for those it has read."""
@@ -156,15 +159,17 @@ class Selector:
     def select(self, passages: Sequence[Located]) -> list[Candidate]:
         """Return the sentences of the passages, each once, best first.
 
-        With a reader, passages are read in their order until one answers beyond doubt.
+        With the reader that the coefficients were fitted for, passages are read in their order until one
+        answers beyond doubt. With another, all are read, for their order and the short answer only.
         """
-        if self._reader is None:
-            return self._by_meaning(
+        if not self._models.reads:
+            chosen = self._by_meaning(
                 [c for rank, p in enumerate(passages, 1) for c in self._candidates(rank, p)]
             )
+            return self._marked(chosen, passages)
         best: dict[tuple[str, int], Candidate] = {}
         for at in range(0, len(passages), READ_AT_ONCE):
-            for candidate in self._read(passages[at : at + READ_AT_ONCE], at, self._reader):
+            for candidate in self._read(passages[at : at + READ_AT_ONCE], at):
                 held = best.get(candidate.key)
                 if held is None or held.score < candidate.score:
                     best[candidate.key] = candidate
@@ -174,7 +179,7 @@ class Selector:
 
     def confidence(self, candidate: Candidate) -> float:
         """Return the probability that a sentence answers: 0..1."""
-        logit = self._weights.confidence.score(candidate.evidence._asdict())
+        logit = self._models.weights.confidence.score(candidate.evidence._asdict())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
     def _candidates(self, rank: int, located: Located) -> list[Candidate]:
@@ -204,18 +209,33 @@ class Selector:
         ordered = sorted(distinct.values(), key=lambda c: -c.score)[:ENCODED]
         if not ordered:
             return []
-        question = self._encoder.encode_queries([self.query.text])[0]
-        cosines = self._sentences.encode([c.text for c in ordered]) @ question
+        question = self._models.encoder.encode_queries([self.query.text])[0]
+        cosines = self._models.sentences.encode([c.text for c in ordered]) @ question
         return self._rescored(
             [c.evidence._replace(cosine=float(v)) for c, v in zip(ordered, cosines, strict=True)], ordered
         )
 
-    def _read(self, passages: Sequence[Located], before: int, reader: Reader) -> list[Candidate]:
-        readings = read(self.query, passages, reader)
+    def _readings(self, passages: Sequence[Located]) -> list[Reading]:
+        readings = read(self.query, passages, self._models.reader) if self._models.reader else []
+        for (_, passage, _), reading in zip(passages, readings, strict=False):
+            self.relevance[passage.id] = reading.relevance_logit
+        return readings
+
+    def _marked(self, candidates: Sequence[Candidate], passages: Sequence[Located]) -> list[Candidate]:
+        """Mark the short answers that a reader finds in sentences chosen without it."""
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for (_, passage, article), reading in zip(passages, self._readings(passages), strict=False):
+            for start, end in split(passage.text):
+                if span := reading.best_span(start, end):
+                    at = passage.start
+                    found.setdefault((article.id, at + start), (at + span.start, at + span.end))
+        return [c._replace(answer=found.get(c.key, c.answer)) for c in candidates]
+
+    def _read(self, passages: Sequence[Located], before: int) -> list[Candidate]:
+        readings = self._readings(passages)
         found: list[Candidate] = []
         for rank, (located, reading) in enumerate(zip(passages, readings, strict=True), before + 1):
             passage = located[1]
-            self.relevance[passage.id] = reading.relevance_logit
             candidates, evidence = [], []
             for c in self._candidates(rank, located):
                 span = reading.best_span(c.start - passage.start, c.end - passage.start)
@@ -233,16 +253,16 @@ class Selector:
         return sorted(rescored, key=lambda c: -c.score)
 
     def _score(self, evidence: Evidence) -> float:
-        return self._weights.choice.score(evidence._asdict())
+        return self._models.weights.choice.score(evidence._asdict())
 
 
-def read(query: Query, passages: Sequence[Located], reader: Reader) -> list[Reading]:
+def read(query: Query, passages: Sequence[Located], reader: Reader | HubReader) -> list[Reading]:
     """Read passages for an answer, each under its article's header."""
     texts = [passage.text for _, passage, _ in passages]
     return reader.read(query.text, texts, [header(article) for _, _, article in passages])
 
 
-def relevance(query: Query, passages: Sequence[Located], reader: Reader) -> dict[int, float]:
+def relevance(query: Query, passages: Sequence[Located], reader: Reader | HubReader) -> dict[int, float]:
     """Map passage ids to the reader's logit that the passage answers."""
     readings = read(query, passages, reader)
     return {p.id: r.relevance_logit for (_, p, _), r in zip(passages, readings, strict=True)}

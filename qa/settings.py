@@ -10,10 +10,11 @@ from typing import Annotated, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from embeddings.reader import BUNDLED_NAME
 from qa.errors import QAError
 
 PREFIX = "QA_"
-BUNDLED_READER, NO_READER = "bundled", "none"
+NO_READER = "none"
 
 
 class Settings(BaseModel):
@@ -25,14 +26,14 @@ class Settings(BaseModel):
     """The archive used where none is named; by default one built from the seed articles."""
     model: str | None = None
     """Embedding model for new archives: a folder, a Hub name, or ``None`` for the bundled MiniLM."""
-    reader: str | None = None
-    """Model that reads the passages found: ``bundled``, a folder, or ``none``."""
+    reader: str | None = BUNDLED_NAME
+    """Model that reads the passages found: ``bundled``, a folder, a Hub name, or none (``none``, ``None``)."""
     cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("archive-qa")))
     """Where converted models are kept."""
     data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("archive-qa")))
     """Where the default archive is kept."""
-    refuse: Annotated[float, Field(ge=0, le=1)] = 0.13
-    """Confidence below which the archive is said not to answer; 0 always answers."""
+    refuse: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Confidence below which the archive is said not to answer; 0 always answers, ``None`` takes the fitted one."""
     max_question: Annotated[int, Field(ge=1)] = 2000
     """Longest question, in characters; a longer one is cut, with a notice."""
     host: str = "127.0.0.1"

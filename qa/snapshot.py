@@ -18,7 +18,7 @@ from embeddings import EmbeddingError, VectorIndex
 from qa.chunking import header
 from qa.keyword import VERSION as KEYWORD_VERSION
 from qa.keyword import KeywordIndex, Row
-from qa.store import Transaction
+from qa.transaction import Transaction
 
 MANIFEST = "manifest.json"
 VECTORS = "vectors.faiss"

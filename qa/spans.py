@@ -21,84 +21,21 @@ _DATE = re.compile(
     rf"\b(?:\d{{1,2}}\s+{_MONTH}\.?(?:\s+\d{{4}})?|{_MONTH}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+\d{{4}})?"
     rf"|{_MONTH}\.?\s+\d{{4}}|\d{{4}}-\d\d?-\d\d?|(?:1[5-9]|20)\d\d)\b|\d{{4}}年(?:\d{{1,2}}月)?(?:\d{{1,2}}日)?"
 )
-_NUMBER_WORDS = [
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "dozen",
-    "hundred",
-    "thousand",
-    "million",
-    "billion",
-]
+NUMBER_WORDS = {
+    word: n for n, word in enumerate("one two three four five six seven eight nine ten".split(), 1)
+} | {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _NUMBER = re.compile(
-    rf"\b(?:\d[\d,.]*\d|\d|{'|'.join(_NUMBER_WORDS)})\b(?:\s*(?:%|percent|million|billion))?", re.I
+    rf"\b(?:\d[\d,.]*\d|\d|{'|'.join(NUMBER_WORDS)})\b(?:\s*(?:%|percent|million|billion))?", re.I
 )
 _NAME = re.compile(r"\b[A-Z][\w’'-]+(?:\s+[A-Z][\w’'-]+){1,2}\b")
 _TITLE_WORDS = frozenset(
-    [
-        "secretary",
-        "party",
-        "leadership",
-        "group",
-        "director",
-        "deputy",
-        "procurator",
-        "general",
-        "president",
-        "vice",
-        "member",
-        "court",
-        "county",
-        "city",
-        "district",
-        "people",
-        "procuratorate",
-        "committee",
-        "congress",
-        "department",
-        "province",
-        "municipal",
-        "office",
-        "editor",
-        "note",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "the",
-        "first",
-        "second",
-        "third",
-        "leading",
-        "executive",
-        "bureau",
-        "standing",
-    ]
+    (
+        "secretary party leadership group director deputy procurator general president vice member court "
+        "county city district people procuratorate committee congress department province municipal office "
+        "editor note january february march april may june july august september october november december "
+        "monday tuesday wednesday thursday friday saturday sunday the first second third leading executive "
+        "bureau standing "
+    ).split()
 )
 _ASKS = (
     (AnswerKind.LIST, re.compile(r"\b(?:list|what (?:are|were) the|which \w+s (?:are|were)|name the|what \w+ (?:requirements|points|measures|steps|things))\b|哪些|哪几", re.I)),

@@ -232,7 +232,8 @@ class Answer(Frozen):
 
     ``text`` refers to ``citations`` as ``[1]``, ``[2]``. ``confidence`` is in 0..1. When
     ``abstained``, ``citations`` is empty, ``reason`` says why in one line and ``closest`` offers the
-    nearest passage there is. ``unanswered`` lists the parts of a question that asks several things which
+    nearest passage there is. ``differ`` says that the articles cited contradict each other; the newest then
+    comes first. ``unanswered`` lists the parts of a question that asks several things which
     the archive does not answer. ``notices`` tell what was done to the question (cut, cleaned).
     """
 
@@ -246,6 +247,7 @@ class Answer(Frozen):
     coverage: Coverage
     hits: tuple[Hit, ...] = ()
     query: Query
+    differ: bool = False
     unanswered: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 

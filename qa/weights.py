@@ -26,16 +26,21 @@ class Linear(BaseModel):
 
 
 class Weights(BaseModel):
-    """How sentences are chosen, and how sure one can be of the choice."""
+    """How sentences are chosen, how sure one can be of the choice, and how sure one must be to answer.
+
+    Fitted for one reader, named by its fingerprint, or for none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    reader: str | None
     choice: Linear
     confidence: Linear
+    refuse: float
 
 
-class Models(BaseModel):
-    """The coefficients with a reader and without."""
+class Shipped(BaseModel):
+    """The coefficients that come with the package, with its reader and without one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +49,12 @@ class Models(BaseModel):
 
 
 @cache
-def load() -> Models:
-    """Load the coefficients that ship with the package."""
-    return Models.model_validate(json.loads(PATH.read_text(encoding="utf-8")))
+def load() -> Shipped:
+    """Load the coefficients that come with the package."""
+    return Shipped.model_validate(json.loads(PATH.read_text(encoding="utf-8")))
+
+
+def of(reader: str | None) -> Weights:
+    """Return those for a reader; for one they were not fitted with, those for none."""
+    shipped = load()
+    return shipped.reader if reader is not None and reader == shipped.reader.reader else shipped.no_reader

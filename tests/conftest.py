@@ -15,6 +15,7 @@ SEEDS = Path(__file__).parent.parent / "seeds"
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> qa.Settings:
     return qa.Settings(
+        reader=None,
         model="tiny",
         data_dir=tmp_path_factory.mktemp("data"),
         cache_dir=tmp_path_factory.mktemp("cache"),

@@ -60,8 +60,11 @@ def test_every_citation_is_exact_and_every_number_has_its_source(asked, question
         assert answer.abstained == (not answer.citations)
         if answer.abstained:
             assert answer.reason
-            assert answer.text.startswith("The archive does not say.")
-            assert "7 articles" in answer.text
+            silent, held = (
+                ("档案中没有", "7篇") if "检" in question else ("The archive does not say.", "7 articles")
+            )
+            assert answer.text.startswith(silent)
+            assert held in answer.text
 
 
 def test_the_short_answer_is_marked_inside_the_first_quote(asked):

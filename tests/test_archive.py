@@ -288,7 +288,7 @@ def test_a_folder_that_cannot_be_written_is_still_read(seed_archive, settings, t
         path.chmod(0o755 if path.is_dir() else 0o644)
     code = (
         "import os, sys, qa\n"
-        f"settings = qa.Settings(model='tiny', cache_dir='/nonexistent', data_dir='/nonexistent')\n"
+        f"settings = qa.Settings(model='tiny', reader=None, cache_dir='/nonexistent', data_dir='/nonexistent')\n"
         "with qa.Archive.open(sys.argv[1], settings=settings) as warm: warm.search('x')\n"
         f"os.chdir('{home}'); os.setuid(65534)\n"
         "a = qa.Archive.open('.', settings=settings)\n"

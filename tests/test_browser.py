@@ -68,7 +68,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, settings: qa.Settings) -> P
 @contextmanager
 def serving(folder: Path, refuse: float) -> Iterator[str]:
     """The address of ``python app.py``, run as a process of its own."""
-    environ = os.environ | {"QA_ARCHIVE": str(folder), "QA_PORT": "0", "QA_REFUSE": str(refuse)}
+    environ = os.environ | {
+        "QA_ARCHIVE": str(folder),
+        "QA_PORT": "0",
+        "QA_REFUSE": str(refuse),
+        "QA_READER": "none",
+    }
     with subprocess.Popen(
         [sys.executable, "app.py"], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
     ) as server:

@@ -22,6 +22,7 @@ def run(tmp_path_factory):
         "QA_DATA_DIR": str(home / "data"),
         "QA_CACHE_DIR": str(home / "cache"),
         "QA_MODEL": "tiny",
+        "QA_READER": "none",
     }
 
     def call(*args: object, code: int | None = 0, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -349,13 +349,18 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> qa.Settings:
-    return qa.Settings(model="tiny", cache_dir=tmp_path / "cache", data_dir=tmp_path / "data")
+    return qa.Settings(model="tiny", reader=None, cache_dir=tmp_path / "cache", data_dir=tmp_path / "data")
 
 
 @pytest.fixture
 def run(settings: qa.Settings) -> Run:
     def invoke(*arguments: object) -> tuple[int, str]:
-        environment = {"QA_CACHE_DIR": str(settings.cache_dir), "QA_MODEL": "tiny", "QA_REFUSE": "0"}
+        environment = {
+            "QA_CACHE_DIR": str(settings.cache_dir),
+            "QA_MODEL": "tiny",
+            "QA_READER": "none",
+            "QA_REFUSE": "0",
+        }
         result = CliRunner().invoke(main, [str(a) for a in arguments], env=environment)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, result.output

@@ -465,7 +465,7 @@ def hook(event, args):
 sys.addaudithook(hook)
 import app, qa
 from starlette.testclient import TestClient
-settings = qa.Settings(model="tiny")
+settings = qa.Settings(model="tiny", reader=None)
 with qa.Archive.create(sys.argv[1], settings=settings) as archive:
     archive.add([qa.Article(id="1", text="Ann met the mayor.")])
     with TestClient(app.create_app(archive)) as client:

@@ -329,14 +329,14 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
 
 
 def test_reading_scores_match_a_count_by_hand():
-    from evals.reader_metrics import Reply, auroc, best_threshold, f1_at, token_f1
+    from evals.reader_metrics import Reply, best_threshold, f1_at, reading_scores
 
-    assert token_f1("The Red Cup", "a red cup of tea") == pytest.approx(2 * 2 / (2 + 4))
-    assert auroc([3.0, 1.0], [2.0, 1.0]) == pytest.approx((2 + 0.5) / 4)
     replies = [Reply(("x",), "x", 2.0), Reply((), "y", 1.0), Reply(("z",), "z", 0.0)]
     assert f1_at(replies, 1.5) == pytest.approx(2 / 3)
     assert f1_at(replies, -1.0) == pytest.approx(2 / 3)
     assert f1_at(replies, best_threshold(replies)) == pytest.approx(2 / 3)
+    assert reading_scores(replies)["auroc"] == pytest.approx(1 / 2)
+    assert reading_scores(replies)["token_f1_answerable"] == 1
 
 
 def test_gold_spans_take_every_occurrence_only_where_no_place_is_certain():

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from qa.types import Answer, Article, Citation, Coverage, Hit
 from qa.ui.html import coverage_text, day, day_html, escape, isolate
 from qa.ui.links import Asked, Place, article_url, original_url
+from qa.wording import words_for
 
 _SHOWN = 700
 
@@ -18,7 +19,9 @@ def answer_html(answer: Answer, asked: Asked, articles: Mapping[str, Article]) -
     if answer.abstained:
         searched = "With these filters it covers" if asked.filters.active else "The archive covers"
         said = (
-            '<p class="verdict">The archive does not say.</p>'
+            '<p class="verdict">'
+            + escape(words_for(answer.question).silent)
+            + "</p>"
             + (f'<p class="reason">{escape(answer.reason)}</p>' if answer.reason else "")
             + f'<p class="covers">{searched} {escape(coverage_text(answer.coverage))}.</p>'
         )
