@@ -161,6 +161,7 @@ def _read(source: Source, format: str | None, depth: int = 0) -> Iterator[Found 
         if source.extension not in READERS and not source.reader:
             source = _told(source, format)
         reader = source.reader or READERS[source.extension]
+        item = None
         for item in reader(source):
             if isinstance(item, Source):
                 yield from _read(item, format, depth + 1)
@@ -169,6 +170,8 @@ def _read(source: Source, format: str | None, depth: int = 0) -> Iterator[Found 
                 yield item._replace(article=item.article.model_copy(update={"lang": lang}))
             else:
                 yield item
+        if item is None:
+            yield source.skipped("holds no articles")
     except Unreadable as error:
         if isinstance(error, Exhausted) and depth:
             raise

@@ -82,8 +82,11 @@ class Child:
             reply = _exchange(process, request, data)
         finally:
             timer.cancel()
-        if not reply.endswith(b"\n"):
+            timer.join()
+        whole = reply.endswith(b"\n")
+        if late.is_set() or not whole:
             self.close()
+        if not whole:
             raise Unreadable(
                 f"takes longer than {seconds:g} s to parse" if late.is_set() else "makes its parser crash"
             )
@@ -103,6 +106,7 @@ class Child:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
+            own_group = 0 if os.name == "posix" else None  # Ctrl-C is for the parent, which ends the child
             search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]
             self._process = subprocess.Popen(
                 # -P: a file that happens to lie in the working directory must not stand in for a library.
@@ -111,9 +115,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                process_group=0
-                if os.name == "posix"
-                else None,  # Ctrl-C is for the parent, which ends the child
+                process_group=own_group,
             )
         return self._process
 

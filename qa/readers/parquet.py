@@ -17,23 +17,18 @@ ROWS = 16
 def read_parquet(source: Source) -> Iterator[Found | Skipped]:
     """Yield an article for each row."""
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise Unreadable("Parquet needs pyarrow: pip install 'archive-qa[formats]'") from None
     with source.seekable() as file:
-        try:
-            table = pq.ParquetFile(file, buffer_size=MIB, pre_buffer=False)
-            require_text(source, table.schema_arrow.names)
-            source.budget.spend(
-                sum(table.metadata.row_group(i).total_byte_size for i in range(table.metadata.num_row_groups))
-            )
-            number = 0
-            for batch in table.iter_batches(ROWS, use_threads=False):
-                if batch.nbytes > ROWS * MAX_BYTES:
-                    raise Unreadable(f"rows of more than {MAX_BYTES // MIB} MiB; the rest is not read")
-                for row in batch.to_pylist():
-                    number += 1
-                    yield read_row(row, source, number)
-        except pa.ArrowException as error:
-            raise Unreadable(f"damaged: {error}") from None
+        table = pq.ParquetFile(file, buffer_size=MIB, pre_buffer=False)
+        require_text(source, table.schema_arrow.names)
+        groups = (table.metadata.row_group(number) for number in range(table.metadata.num_row_groups))
+        source.budget.spend(sum(group.total_byte_size for group in groups))
+        before = 0
+        for batch in table.iter_batches(ROWS, use_threads=False):
+            if batch.nbytes > ROWS * MAX_BYTES:
+                raise Unreadable(f"rows of more than {MAX_BYTES // MIB} MiB; the rest is not read")
+            for number, row in enumerate(batch.to_pylist(), before + 1):
+                yield read_row(row, source, number)
+            before += batch.num_rows

@@ -30,13 +30,14 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             {"skipped": item}
             if isinstance(item, Skipped)
             else {"article": item.article.model_dump(mode="json"), "origin": item.origin}
-            for item in _parsed(request, data)
+            for item in parsed(request, data)
         ]
         replies.write(json.dumps(items).encode() + b"\n")
         replies.flush()
 
 
-def _parsed(request: dict[str, Any], data: bytes) -> list[Found | Skipped]:
+def parsed(request: dict[str, Any], data: bytes) -> list[Found | Skipped]:
+    """Return what the reader that is asked for makes of a document, or why it makes nothing of it."""
     module, name = request["reader"]
     read = getattr(import_module(module), name)
     source = Source(
@@ -44,14 +45,16 @@ def _parsed(request: dict[str, Any], data: bytes) -> list[Found | Skipped]:
         opener=lambda: BytesIO(data),
         budget=Budget(len(data)),
     )
+    items: list[Found | Skipped] = []
     try:
-        return list(read(source))
+        items.extend(read(source))
     except Unreadable as error:
-        return [source.skipped(str(error))]
+        items.append(source.skipped(str(error)))
     except MemoryError:
-        return [source.skipped("needs more memory than one document may have")]
+        items.append(source.skipped("needs more memory than one document may have"))
     except Exception as error:  # noqa: BLE001 - parsers of broken documents raise anything
-        return [source.skipped(f"cannot be parsed: {type(error).__name__} {error}"[:300])]
+        items.append(source.skipped(f"cannot be parsed: {type(error).__name__} {error}"[:300]))
+    return items
 
 
 def _limit_memory() -> None:

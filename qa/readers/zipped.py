@@ -28,14 +28,14 @@ def read_zip(source: Source) -> Iterator[Source | Skipped]:
     with source.seekable() as file:
         _check_directory(file)
         with zipfile.ZipFile(file) as archive:
-            members = {
-                name: member
+            members = [
+                (name, member)
                 for member in archive.infolist()
                 if not member.is_dir() and not hidden(name := _name(member))
-            }
+            ]
             if not members:
                 yield source.skipped("the archive holds no files")
-            for (name, member), below in zip(members.items(), ids(list(members)), strict=True):
+            for (name, member), below in zip(members, ids([name for name, _ in members]), strict=True):
                 where = f"{source.where}/{name}"
                 if why := _refused(name, member):
                     yield Skipped(where, why)
