@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 
-import charset_normalizer
-
 from qa.readers import language
 
 SAMPLE = 1 << 16
@@ -95,6 +93,8 @@ def _mostly_utf8(data: bytes) -> bool:
 
 
 def _told(data: bytes) -> str | None:
+    import charset_normalizer
+
     foreign = next((m.start() for m in _NOT_ASCII.finditer(data)), 0)
     begin = data.rfind(b"\n", 0, foreign) + 1 if foreign > SAMPLE // 2 else 0
     for trimmed in range(4):  # a sample may end inside a character
