@@ -76,8 +76,8 @@ Mix of examples:
 - auroc: answerable against unanswerable questions, each with its own paragraph.
 - The suffix names the signal; without one it is the mean of the relevance logit and half the span score.
 - confidence_and_rank: each place further down in RRF costs 0.3 logits (hit@1 is flat from 0.2 to 0.6).
-- The weights are the mean of those at 70 % and at the end of the run; the mean, either alone, and the price of a
-  place were compared on these same articles, so their figures lean a little to the bright side.
+- The weights are the mean of those a run began with and those it ended with; which states to average, and the
+  price of a place, were chosen on these same articles, so their figures lean a little to the bright side.
 - Reranking: the top 12 of RRF (BM25, MiniLM) over all squad2 paragraphs, answerable held-out questions.
 
 ## Limits

@@ -1,7 +1,7 @@
 """Training examples drawn from the questions, in a mix that changes over the run.
 
-It begins with short and answerable questions, to learn what a span is, and ends on squad2 and its adversarial
-unanswerable questions, to learn when there is none.
+It begins with answerable questions of all kinds, to learn what a span is, and ends on more of squad2's adversarial
+unanswerable ones, to learn when there is none.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 _log = logging.getLogger(__name__)
+EARLIER = "earlier.pt"
 _KEPT_AT = 0.7
 
 
@@ -162,7 +163,7 @@ class Run:
         """Reads the averaged weights of a run: the mean of its end and its earlier state."""
         import torch
 
-        states = [folder / "checkpoint.pt", folder / "earlier.pt"]
+        states = [folder / "checkpoint.pt", folder / EARLIER]
         read = [torch.load(path, weights_only=True)["average"] for path in states if path.exists()]
         self.average = {n: torch.stack([r[n] for r in read]).mean(0) for n in read[0]}
 
@@ -175,8 +176,8 @@ class Run:
 def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_every: int = 200) -> None:
     """Steps until the last one, saving every `save_every` steps and at the end.
 
-    The state at 70 % of the steps is kept as earlier.pt: averaged with the end, it reads unseen articles a little
-    better than either (Wortsman et al. 2022, "Model soups").
+    The weights that the run began with, or those at 70 % of the steps, are kept: averaged with the end, they read
+    unseen articles better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
     kept_at = round(_KEPT_AT * run.training.steps)
     losses: list[tuple[float, float]] = []
@@ -196,8 +197,8 @@ def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_ev
                 run.steps, 100 * run.progress, span, relevance, speed,
             )  # fmt: skip
             losses, examples, since = [], 0, time.monotonic()
-        if run.steps == kept_at:
-            run.save(out / "earlier.pt")
+        if run.steps == kept_at and not (out / EARLIER).exists():
+            run.save(out / EARLIER)
         if run.steps % save_every == 0:
             run.save(out / "checkpoint.pt")
     run.save(out / "checkpoint.pt")
@@ -238,6 +239,7 @@ def train(
         run.restore(out / "checkpoint.pt")
     elif start is not None:
         run.start_from(start)
+        run.save(out / EARLIER)
     sampler = Sampler(data, negatives, pair_encoder(), seed=seed + run.steps)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=lambda: run.progress), out)
 
