@@ -423,13 +423,17 @@ def test_the_files_of_a_zip_are_read_each_by_its_own_reader(tmp_path):
     assert origins == {None, str((tmp_path / "all.zip").resolve())}
 
 
-def test_a_name_in_a_chinese_zip_is_read(tmp_path):
-    name = "检察新闻/南陵县检察院赴临安考察学习.txt".encode("gb18030")
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("新闻/南陵县.txt", "gb18030"), ("新闻/南陵县.txt", "utf-8"), ("Über/Müller.txt", "cp437")],
+)
+def test_a_name_in_a_zip_is_read_in_the_encoding_it_has(tmp_path, name, encoding):
+    packed = name.encode(encoding)
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        archive.writestr("x" * len(name), STORY)
-    data = (tmp_path / "x.zip").read_bytes().replace(b"x" * len(name), name)
+        archive.writestr("x" * len(packed), STORY)
+    data = (tmp_path / "x.zip").read_bytes().replace(b"x" * len(packed), packed)
     (tmp_path / "x.zip").write_bytes(data)
-    assert only(tmp_path / "x.zip").id == "x.zip/检察新闻/南陵县检察院赴临安考察学习"
+    assert only(tmp_path / "x.zip").id == f"x.zip/{name.removesuffix('.txt')}"
 
 
 def zstd(data: bytes) -> bytes:
@@ -487,6 +491,11 @@ def test_folders_and_patterns(tree, pattern, ids):
 
 def test_a_pattern_that_matches_nothing_is_named(tree):
     assert read(tree / "*.pdf")[1] == [Skipped(str(tree / "*.pdf"), "no file matches")]
+
+
+def test_a_pattern_that_makes_no_sense_is_named(tree):
+    ((_, why),) = read(tree / "a**b")[1]
+    assert why.startswith("cannot be matched")
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path):

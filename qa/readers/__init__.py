@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from qa.errors import InputError
@@ -119,7 +119,7 @@ def _on_disk(file: File, columns: Mapping[str, str], child: Child) -> Source:
         id=file.id,
         where=_well_formed(str(file.path)),
         opener=lambda: file.path.open("rb"),
-        budget=Budget(file.path.stat().st_size),
+        budget=Budget(file.size),
         path=file.path,
         origin=_well_formed(os.path.realpath(file.path)),
         columns=columns,
@@ -128,12 +128,11 @@ def _on_disk(file: File, columns: Mapping[str, str], child: Child) -> Source:
 
 
 def _standard_input(columns: Mapping[str, str], child: Child) -> Source:
-    stream = os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
     return Source(
         name=STANDARD_INPUT,
         id="",
         where="standard input",
-        opener=lambda: stream,
+        opener=cache(lambda: open(0, "rb", closefd=False)),
         budget=Budget(MAX_SPOOLED),
         columns=columns,
         child=child,
@@ -143,7 +142,7 @@ def _standard_input(columns: Mapping[str, str], child: Child) -> Source:
 def _summed(source: Source, format: str | None) -> Iterator[Found | Skipped]:
     """Read a file; of a great many reasons for what it holds only the number is kept."""
     skips = 0
-    for item in _read(source, format):
+    for item in read_source(source, format):
         if isinstance(item, Skipped):
             skips += 1
             if skips > MAX_SKIPS:
@@ -153,7 +152,7 @@ def _summed(source: Source, format: str | None) -> Iterator[Found | Skipped]:
         yield source.skipped(f"{skips - MAX_SKIPS:,} more of what it holds could not be read")
 
 
-def _read(source: Source, format: str | None, depth: int = 0) -> Iterator[Found | Skipped]:
+def read_source(source: Source, format: str | None, depth: int = 0) -> Iterator[Found | Skipped]:
     """Read a file and what is inside it. Whatever goes wrong becomes the reason why it was skipped."""
     try:
         if depth > MAX_DEPTH:
@@ -164,7 +163,7 @@ def _read(source: Source, format: str | None, depth: int = 0) -> Iterator[Found 
         item = None
         for item in reader(source):
             if isinstance(item, Source):
-                yield from _read(item, format, depth + 1)
+                yield from read_source(item, format, depth + 1)
             elif isinstance(item, Found) and item.article.lang is None:
                 lang = language.detect(item.article.text)
                 yield item._replace(article=item.article.model_copy(update={"lang": lang}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -24,13 +25,19 @@ from qa.readers.source import Source
 from qa.types import Article, Skipped
 
 SECONDS = 60
-"""Time one document may take."""
+"""Processor time one document may take."""
+BY_THE_CLOCK = 5
+"""Times as long as that it may take by the clock: the machine may be busy with other things."""
+
+PATIENCE = 1
+"""Seconds in which the process may end by itself once nothing more is asked of it."""
+OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)
 
 ReadsDocument = Callable[[Source], Iterator[Found | Skipped]]
 
 
 def apart(
-    reader: ReadsDocument, limit: int = limits.MAX_BYTES, seconds: float = SECONDS
+    reader: ReadsDocument, limit: int = limits.MAX_BYTES, seconds: int = SECONDS
 ) -> Callable[[Source], Iterator[Found | Skipped]]:
     """Make a reader work in the child; its document may have ``limit`` bytes and take ``seconds``."""
 
@@ -51,7 +58,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def parse(
-        self, reader: ReadsDocument, source: Source, data: bytes, seconds: float
+        self, reader: ReadsDocument, source: Source, data: bytes, seconds: int
     ) -> list[Found | Skipped]:
         """Return what the reader makes of the data.
 
@@ -61,7 +68,7 @@ class Child:
         request = {
             "reader": [reader.__module__, reader.__qualname__],
             "size": len(data),
-            "seconds": int(seconds) + 1,
+            "seconds": seconds,
             "name": source.name,
             "id": source.id,
             "where": source.where,
@@ -76,20 +83,20 @@ class Child:
             late.set()
             process.kill()
 
-        timer = threading.Timer(seconds, end)
+        timer = threading.Timer(BY_THE_CLOCK * seconds, end)
         timer.start()
         try:
             reply = _exchange(process, request, data)
         finally:
             timer.cancel()
             timer.join()
-        whole = reply.endswith(b"\n")
-        if late.is_set() or not whole:
+        if not reply.endswith(b"\n"):
+            code = self.close()
+            if late.is_set() or code == OUT_OF_TIME:
+                raise Unreadable(f"takes longer than {seconds} s to parse")
+            raise Unreadable("makes its parser crash")
+        if late.is_set():  # it was killed just after it had answered
             self.close()
-        if not whole:
-            raise Unreadable(
-                f"takes longer than {seconds:g} s to parse" if late.is_set() else "makes its parser crash"
-            )
         return [
             Skipped(*item["skipped"])
             if "skipped" in item
@@ -97,12 +104,16 @@ class Child:
             for item in json.loads(reply)
         ]
 
-    def close(self) -> None:
-        """End the process."""
-        if self._process:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+    def close(self) -> int | None:
+        """End the process. Return the code it ended with, if there was one."""
+        if self._process is None:
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=PATIENCE)
+        self._process.kill()
+        self._process.communicate()
+        code, self._process = self._process.returncode, None
+        return code
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -89,7 +89,7 @@ def _mostly_utf8(data: bytes) -> bool:
     if _fits(data, "utf-8"):
         return True
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data)
-    return len(_FOREIGN.findall(text)) > 20 * text.count("\ufffd")
+    return sum(1 for _ in _FOREIGN.finditer(text)) > 20 * text.count("\ufffd")
 
 
 def _told(data: bytes) -> str | None:
@@ -99,7 +99,7 @@ def _told(data: bytes) -> str | None:
     begin = data.rfind(b"\n", 0, foreign) + 1 if foreign > SAMPLE // 2 else 0
     for trimmed in range(4):  # a sample may end inside a character
         sample = data[begin : begin + SAMPLE - trimmed]
-        if best := charset_normalizer.from_bytes(sample).best():
+        if best := charset_normalizer.from_bytes(sample, cp_exclusion=["johab"]).best():
             # The code pages of Western and Central Europe fit the same bytes: the language decides.
             pages = ("cp1252", "cp1250") if best.encoding == "cp1250" else (best.encoding,)
             return max(pages, key=lambda page: language.likeliest(sample.decode(page, "replace"))[1])

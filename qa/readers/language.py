@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-SAMPLE = 1_000
+SAMPLE = 500
 """Characters from which a language is told."""
 SURE = 0.8
 """Probability below which a language is not recorded."""

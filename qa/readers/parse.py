@@ -57,25 +57,27 @@ def parsed(request: dict[str, Any], data: bytes) -> list[Found | Skipped]:
     return items
 
 
-def _limit_memory() -> None:
+def _limit_process() -> None:
+    """Bound this process's memory, and leave no file of it behind should it crash."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def _limit_time(seconds: int) -> None:
-    """End this process when a document takes too much time, even should its parent be gone."""
+    """End this process when a document takes too much processor time, even should its parent be gone."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (int(spent) + seconds, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(spent) + seconds + 1, hard))
 
 
 if __name__ == "__main__":
-    _limit_memory()
+    _limit_process()
     to_parent = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a parser prints must not get between the replies
     serve(sys.stdin.buffer, to_parent)

@@ -56,7 +56,7 @@ def read_pdf(source: Source) -> Iterator[Found | Skipped]:
 def without_furniture(pages: Sequence[list[str]]) -> list[list[str]]:
     """Drop page numbers, and the first or last line where most pages have the same but for numbers."""
     bodies = [[line for line in page if line] for page in pages]
-    for at in (0, -1):
+    for at in (0, -1) if len(bodies) > 1 else ():
         edges = Counter(_form(body[at]) for body in bodies if body)
         for body in bodies:
             if body and (

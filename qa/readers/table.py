@@ -38,7 +38,7 @@ def _read(source: Source, delimiter: str | None) -> Iterator[Found | Skipped]:
         lines = _lines(text)
         first = next(lines, "")
         delimiter = delimiter or max(DELIMITERS, key=first.count)
-        header = next(csv.reader([first], delimiter=delimiter), [])
+        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
         require_text(source, header)
         rows = csv.reader(lines, delimiter=delimiter)
         while True:

@@ -15,11 +15,12 @@ NO_FILE = "neither a file nor a folder"
 
 
 class File(NamedTuple):
-    """A file on disk. ``name`` is its path below what was named, ``id`` the same without the extension."""
+    """A file on disk, of so many bytes. ``name`` is its path below what was named, ``id`` has no extension."""
 
     path: Path
     name: str
     id: str
+    size: int
 
 
 def walk(path: Path) -> Iterator[File | Skipped]:
@@ -32,7 +33,7 @@ def walk(path: Path) -> Iterator[File | Skipped]:
         if path.is_dir():
             yield from _folder(path)
         elif path.is_file():
-            yield File(path, path.name, ids([path.name])[0])
+            yield File(path, path.name, ids([path.name])[0], path.stat().st_size)
         elif path.exists():
             yield Skipped(str(path), NO_FILE)
         elif has_magic(str(path)):
@@ -41,6 +42,8 @@ def walk(path: Path) -> Iterator[File | Skipped]:
             yield Skipped(str(path), "no such file or folder")
     except OSError as error:
         yield Skipped(str(path), f"cannot be opened: {error.strerror}")
+    except ValueError as error:
+        yield Skipped(str(path), f"cannot be matched: {error}")
 
 
 def _folder(root: Path) -> Iterator[File | Skipped]:
@@ -57,7 +60,7 @@ def _folder(root: Path) -> Iterator[File | Skipped]:
             elif why := _refused(path, real):
                 yield Skipped(str(path), why)
             else:
-                yield File(path, name, article_id)
+                yield File(path, name, article_id, path.stat().st_size)
         except OSError as error:
             yield Skipped(str(path), f"cannot be opened: {error.strerror}")
 
@@ -103,9 +106,9 @@ def _pattern(pattern: Path) -> Iterator[File | Skipped]:
         if path.is_dir():
             for item in _folder(path):
                 if isinstance(item, File):
-                    item = File(item.path, f"{name}/{item.name}", f"{name}/{item.id}")
+                    item = item._replace(name=f"{name}/{item.name}", id=f"{name}/{item.id}")
                 yield item
         elif why := _refused(path, os.path.realpath(base)):
             yield Skipped(str(path), why)
         else:
-            yield File(path, name, article_id)
+            yield File(path, name, article_id, path.stat().st_size)

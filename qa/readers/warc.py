@@ -42,7 +42,7 @@ def read_warc(source: Source) -> Iterator[Source | Skipped]:
                 partial(BytesIO, record.head + record.block),
                 id=url,
                 where=where,
-                given={"url": url, "extra": {"captured": record.fields.get("warc-date")}},
+                given={"url": url, "extra": {"captured": record.fields.get("warc-date", "")}},
                 reader=_READ_RESPONSE,
             )
     if not pages:

@@ -8,10 +8,10 @@ import stat
 import struct
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import BinaryIO, cast
 
-from qa.readers import encoding
 from qa.readers.limits import MIB, Budget, Metered, Unreadable
 from qa.readers.source import Source, hidden, ids
 from qa.types import Skipped
@@ -19,7 +19,8 @@ from qa.types import Skipped
 MAX_DIRECTORY = 64 * MIB
 """Bytes the list of members may have: half a million members or more."""
 _ENCRYPTED, _NAMED_IN_UTF8 = 0x1, 0x800
-_END, _END64 = b"PK\x05\x06", b"PK\x06\x06"
+_END, _END64, _IN_END64 = b"PK\x05\x06", b"PK\x06\x06", 0xFFFFFFFF
+_HAN_WORD = re.compile(r"[\u4e00-\u9fff]{2}")
 _OUTSIDE = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|$)", re.S)
 
 
@@ -63,10 +64,15 @@ def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    """Return a member's name; one in an unknown encoding was taken for code page 437."""
+    """Return a member's name; where its encoding is not marked, it was taken for code page 437."""
     name = member.filename
     if not member.flag_bits & _NAMED_IN_UTF8 and not name.isascii():
-        name = encoding.decode(name.encode("cp437")) or name
+        packed = name.encode("cp437")
+        with suppress(UnicodeError):
+            chinese = packed.decode("gb18030")
+            name = chinese if _HAN_WORD.search(chinese) else name
+        with suppress(UnicodeError):
+            name = packed.decode("utf-8")
     return name.replace("\\", "/")
 
 
@@ -77,7 +83,7 @@ def _check_directory(file: BinaryIO) -> None:
     tail = file.read()
     sizes = [struct.unpack_from("<I", tail, at + 12)[0] for at in _places(tail, _END, 22)]
     sizes += [struct.unpack_from("<Q", tail, at + 40)[0] for at in _places(tail, _END64, 56)]
-    if any(MAX_DIRECTORY < size < end for size in sizes):
+    if any(MAX_DIRECTORY < size < end and size != _IN_END64 for size in sizes):
         raise Unreadable(f"its list of members is larger than {MAX_DIRECTORY // MIB} MiB: split the archive")
 
 
