@@ -108,9 +108,9 @@ LAUGHS = (
 MANY = b"<p>word here</p>"
 
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "many.zip": lambda: zipped(**{f"{n}_dot_txt": bytes(60 * MIB) for n in range(12)}),
+    "many.zip": lambda: zipped(**{f"{n}_dot_jsonl": bytes(60 * MIB) for n in range(12)}),
     "deep.zip": lambda: _nested(8),
-    "lines.jsonl.gz": lambda: gzip.compress(bytes(300 * MIB), 1),
+    "lines.jsonl.gz": lambda: gzip.compress(bytes(300 * MIB)),
     "table.csv.bz2": lambda: bz2.compress(b"text\n" + bytes(300 * MIB)),
     "text.txt.xz": lambda: lzma.compress(bytes(300 * MIB), preset=0),
     "page.html.gz.gz": lambda: gzip.compress(gzip.compress(bytes(300 * MIB), 1)),
@@ -122,12 +122,12 @@ REASONS = {
     "many.zip": "it expands to more than 200 times its size",
     "deep.zip": "inside more than 4 archives",
     "lines.jsonl.gz": "it expands to more than 200 times its size",
-    "table.csv.bz2": "binary data, not text",
+    "table.csv.bz2": "a line of more than 16 MiB; the rest is not read",
     "text.txt.xz": "larger than the 16 MiB",
-    "page.html.gz.gz": "it expands to more than 200 times its size",
+    "page.html.gz.gz": "larger than the 16 MiB",
     "media.docx": "unpacks to more than 512 MiB",
     "laughs.docx": "cannot be parsed",
-    "laughs.xhtml": "no article found on the page",
+    "laughs.xhtml": "not a web page",
 }
 
 
@@ -219,9 +219,9 @@ def test_broken_files_are_named_and_the_rest_is_read(tmp_path):
 def test_broken_utf8_is_read_with_marks_where_it_is_broken(tmp_path):
     text = "Größe, Ärger und Überfluß sind schöne Wörter für müde Köche. " * 5
     data = text.encode()
-    (tmp_path / "x.txt").write_bytes(data[:10] + b"\xff" + data[10:])
+    (tmp_path / "x.txt").write_bytes(data[:9] + b"\xff" + data[9:])
     (found,) = read_paths([tmp_path])
-    assert found.article.text == (text[:8] + "\ufffd" + text[8:]).strip()
+    assert found.article.text == (text[:7] + "\ufffd" + text[7:]).strip()
 
 
 def test_a_line_of_200_mib_costs_only_itself(tmp_path):

@@ -89,7 +89,7 @@ def _mostly_utf8(data: bytes) -> bool:
     if _fits(data, "utf-8"):
         return True
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data)
-    return sum(1 for _ in _FOREIGN.finditer(text)) > 20 * text.count("\ufffd")
+    return sum(1 for _ in _FOREIGN.finditer(text)) > 3 * text.count("\ufffd")
 
 
 def _told(data: bytes) -> str | None:
