@@ -15,7 +15,7 @@ from evals.baselines import compare
 from evals.dataset import Dataset
 from evals.gate import SEED_BASELINE, Baseline
 from evals.outcomes import Outcome, Part, examine
-from evals.report import Report
+from evals.summary import Summary
 from qa.errors import QAError
 from qa.settings import Settings
 
@@ -25,7 +25,7 @@ PARTS = get_args(Part)
 
 @click.command(context_settings={"max_content_width": 110})
 @click.option("--data", type=click.Path(path_type=Path), help="Evaluation folder; by default the seeds'.")
-@click.option("--json", "--out", "json_file", type=FILE, help="Write the report here, with every outcome.")
+@click.option("--json", "--out", "json_file", type=FILE, help="Write the summary here, with every outcome.")
 @click.option("--limit", type=click.IntRange(min=1), help="Ask this many questions, spread evenly; no gate.")
 @click.option("--part", type=click.Choice(PARTS), default="all", help="Judge only this; no gate.")
 @click.option("--model", help="Embedding model to index the corpus with.")
@@ -66,22 +66,22 @@ def main(
         baseline = Baseline()
         if baseline_file and (baseline_file.exists() or not update_baseline):
             baseline = Baseline.load(baseline_file)
-        report, comparison = run(Dataset.load(data).limited(limit), cast(Part, part), model, baselines)
-        click.echo("\n".join([report.table(), *comparison]))
+        summary, comparison = run(Dataset.load(data).limited(limit), cast(Part, part), model, baselines)
+        click.echo("\n".join([summary.table(), *comparison]))
         if wrong:
-            click.echo("\n" + "\n".join(line for o in report.outcomes if o.faults for line in _wrong(o)))
+            click.echo("\n" + "\n".join(line for o in summary.outcomes if o.faults for line in _wrong(o)))
         if json_file:
-            json_file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            json_file.write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if update_baseline and baseline_file:
-            baseline = baseline.updated(report)
+            baseline = baseline.updated(summary)
             baseline.save(baseline_file)
             click.echo(f"\nwrote {baseline_file}")
     except (QAError, EmbeddingError, OSError) as error:
         click.echo(f"evals: {error}", err=True)
         sys.exit(2)
-    failures = [f"FAIL citation {why}" for why in report.inexact]
+    failures = [f"FAIL citation {why}" for why in summary.inexact]
     if gate and whole:
-        failures += map(str, baseline.failures(report))
+        failures += map(str, baseline.failures(summary))
     if failures:
         click.echo("\n" + "\n".join(failures))
         sys.exit(1)
@@ -89,7 +89,7 @@ def main(
 
 def run(
     dataset: Dataset, part: Part = "all", model: str | None = None, baselines: bool = False
-) -> tuple[Report, list[str]]:
+) -> tuple[Summary, list[str]]:
     """Build or open the dataset's archive, ask every question, and sum up; compare if asked to."""
     settings = Settings.from_environ()
     if model:
@@ -98,14 +98,14 @@ def run(
         outcomes = list(_watched(examine(archive, dataset, part), len(dataset.questions)))
         about = archive.describe()
         comparison = ["", *compare(archive, dataset, outcomes)] if baselines else []
-    report = Report.of(
+    summary = Summary.of(
         outcomes,
         data=dataset.name,
         model=str(about["model"]),
         articles=int(about["articles"]),
         passages=int(about["passages"]),
     )
-    return report, comparison
+    return summary, comparison
 
 
 def _watched(outcomes: Iterator[Outcome], length: int) -> Iterator[Outcome]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -25,6 +27,8 @@ BUILT_BY = (
     "readers/*.py",
 )
 """The modules of ``qa`` that decide what is stored: when one changes, archives are built again."""
+KEPT_SECONDS = 24 * 3600
+"""How long an archive is kept that no run opens: long enough for a run elsewhere that is at work with it."""
 
 
 @contextmanager
@@ -43,8 +47,11 @@ def archive_of(dataset: Dataset, settings: Settings) -> Iterator[qa.Archive]:
             yield archive
         return
     kept = settings.cache_dir / "evals" / f"{dataset.name}-{_state(dataset, settings)}"
-    if not kept.exists():
+    if kept.exists():
+        kept.touch()
+    else:
         kept.parent.mkdir(parents=True, exist_ok=True)
+        _prune(kept.parent)
         with tempfile.TemporaryDirectory(prefix="building-", dir=kept.parent) as scratch:
             fresh = Path(scratch) / "archive"
             _build(fresh, dataset, settings).close()
@@ -53,6 +60,14 @@ def archive_of(dataset: Dataset, settings: Settings) -> Iterator[qa.Archive]:
     with qa.Archive.open(kept, settings=settings) as archive:
         _check(dataset, archive)
         yield archive
+
+
+def _prune(folder: Path) -> None:
+    """Remove what no run has opened for a day: archives of code, models and corpora that have changed since."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another run may be pruning too
+            if time.time() - path.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _build(path: Path, dataset: Dataset, settings: Settings) -> qa.Archive:

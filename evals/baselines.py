@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import qa
 from evals import metrics
-from evals.dataset import Dataset
+from evals.dataset import Dataset, Question
 from evals.outcomes import Outcome
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.types import Filters
 
+NAMES = ("BM25", "dense", "RRF")
 DEPTH = 100
 """Passages taken from each search."""
 RRF_K = 60
@@ -41,22 +42,30 @@ def rank_articles(archive: qa.Archive, question: str) -> dict[str, list[str]]:
         dense = snapshot.vectors.search(vector, DEPTH)[0][0].tolist()
         keyword = snapshot.keywords.search(question, DEPTH, Filters())[0].tolist()
         article = {i: origin[0] for i, origin in transaction.origins({*dense, *keyword}).items()}
-        orders = {"BM25": keyword, "dense": dense, "RRF": reciprocal_rank_fusion([dense, keyword])}
-        return {name: list(dict.fromkeys(article[i] for i in order)) for name, order in orders.items()}
+        orders = keyword, dense, reciprocal_rank_fusion([dense, keyword])
+        return {
+            name: list(dict.fromkeys(article[i] for i in order))
+            for name, order in zip(NAMES, orders, strict=True)
+        }
 
     return archive._published.reading(rank)
+
+
+def rank_all(archive: qa.Archive, questions: Iterable[Question]) -> dict[str, dict[str, list[str]]]:
+    """Return each baseline's order of the articles for each question: name → question id → article ids."""
+    orders: dict[str, dict[str, list[str]]] = {name: {} for name in NAMES}
+    for question in questions:
+        for name, order in rank_articles(archive, question.question).items():
+            orders[name][question.id] = order
+    return orders
 
 
 def compare(archive: qa.Archive, dataset: Dataset, outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield a table: each ranking metric of each baseline, the archive's, and its gain over RRF."""
     ours = {o.id: o.scores for o in outcomes if o.ranking is not None}
     asked = [q for q in dataset.questions if q.id in ours]
-    orders = {q.id: rank_articles(archive, q.question) for q in asked}
     relevant = {q.id: dataset.relevant(q) for q in asked}
-    scores = {
-        name: metrics.ranking({q: orders[q][name] for q in orders}, relevant)
-        for name in ("BM25", "dense", "RRF")
-    }
+    scores = {name: metrics.ranking(found, relevant) for name, found in rank_all(archive, asked).items()}
     yield f"{'against the baselines':<24}{'BM25':>8}{'dense':>8}{'RRF':>8}{'ours':>8}   gain over RRF, 95 % interval"
     for metric in metrics.RANKING:
         means = [sum(s[metric] for s in by.values()) / len(by) for by in (*scores.values(), ours)]

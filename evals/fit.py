@@ -33,6 +33,8 @@ from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.understanding import understand
 
+MOST_NEEDLESS = 0.07
+"""Share of the answerable questions of any one set that the threshold may refuse."""
 REGULARISATION = 1e-3
 ELSEWHERE = 60
 """Questions of each set that are asked of another set's archive."""
@@ -151,7 +153,9 @@ def _gold(
 
 
 def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
-    """Fit both models, each set weighing the same, and the threshold, on all answerable questions alike.
+    """Fit both models, each set weighing the same, and the threshold.
+
+    It refuses at most ``NEEDLESS`` of all answerable questions, and at most ``MOST_NEEDLESS`` of any one set's.
 
     Args:
         examples: The evidence.
@@ -161,8 +165,13 @@ def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
     fitted = weights.Weights(
         reader=reader, choice=choice, confidence=_fit_confidence(examples, choice), refuse=0.0
     )
-    sure = [_confidence(e, fitted) for e in examples if e.home and e.answerable]
-    return fitted.model_copy(update={"refuse": round(float(np.quantile(sure, NEEDLESS)), 3)})
+    sure: dict[str, list[float]] = {}
+    for example in examples:
+        if example.home and example.answerable:
+            sure.setdefault(example.dataset, []).append(_confidence(example, fitted))
+    everywhere = float(np.quantile(np.concatenate(list(sure.values())), NEEDLESS))
+    refuse = min(everywhere, *(float(np.quantile(values, MOST_NEEDLESS)) for values in sure.values()))
+    return fitted.model_copy(update={"refuse": round(refuse, 3)})
 
 
 def _columns(evidence: Floats, names: Sequence[str]) -> Floats:
@@ -208,26 +217,33 @@ def _chosen(example: Example, choice: weights.Linear) -> int:
 
 
 def _fit_confidence(examples: Sequence[Example], choice: weights.Linear) -> weights.Linear:
+    """Fit on whether the archive answers, which tells silence best; then scale to how often the choice is right."""
     picks = [_chosen(e, choice) for e in examples]
     right = np.array([e.gold[pick] for e, pick in zip(examples, picks, strict=True)], float)
+    answerable = np.array([e.answerable for e in examples], float)
     names = _used(examples, CONFIDENCE)
     x = np.stack([_columns(e.evidence, names)[pick] for e, pick in zip(examples, picks, strict=True)])
-    x = np.hstack([np.ones((len(x), 1)), x])
     share = _balance(examples)
+    bias, *slopes = _logistic(x, answerable, share)
+    shift, scale = _logistic((x @ np.array(slopes) + bias)[:, None], right, share)
+    return weights.Linear(
+        bias=round(float(scale * bias + shift), 4),
+        weights={n: round(float(scale * v), 4) for n, v in zip(names, slopes, strict=True)},
+    )
+
+
+def _logistic(x: Floats, y: Floats, share: Floats) -> Floats:
+    """Fit a logistic regression: the bias, then a weight for each column; shape (1 + columns,)."""
+    x = np.hstack([np.ones((len(x), 1)), x])
 
     def loss(w: Floats) -> tuple[float, Floats]:
         logits = x @ w
         p = 1 / (1 + np.exp(-logits))
-        cross = np.logaddexp(0, logits) - right * logits
-        return float(share @ cross + REGULARISATION * w[1:] @ w[1:]), x.T @ (share * (p - right)) + (
-            2 * REGULARISATION * np.concatenate([[0], w[1:]])
-        )
+        cross = np.logaddexp(0, logits) - y * logits
+        ridge = REGULARISATION * np.concatenate([[0], w[1:]])
+        return float(share @ cross + ridge @ w), x.T @ (share * (p - y)) + 2 * ridge
 
-    found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B")
-    return weights.Linear(
-        bias=round(float(found.x[0]), 4),
-        weights={n: round(float(v), 4) for n, v in zip(names, found.x[1:], strict=True)},
-    )
+    return np.asarray(minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B").x)
 
 
 def _confidence(example: Example, fitted: weights.Weights) -> float:

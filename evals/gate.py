@@ -9,8 +9,8 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.dataset import DatasetError
-from evals.report import Report
 from evals.rows import Row
+from evals.summary import Summary
 
 SEED_BASELINE = Path(__file__).parent / "baseline.json"
 TOLERANCE = 0.02
@@ -72,17 +72,17 @@ class Baseline(BaseModel):
         ]
         path.write_text('{\n  "metrics": {\n' + ",\n".join(lines) + "\n  }\n}\n", encoding="utf-8")
 
-    def updated(self, report: Report) -> Self:
+    def updated(self, summary: Summary) -> Self:
         """Return the baseline with the run's values; tolerances stay as they were."""
         kept = {key: bar.tolerance for key, bar in self.metrics.items()}
-        gated = [row for row in report.rows if row.group in GATED_GROUPS]
+        gated = [row for row in summary.rows if row.group in GATED_GROUPS]
         return type(self)(
             metrics={row.key: Bar(value=row.value, tolerance=kept.get(row.key, TOLERANCE)) for row in gated}
         )
 
-    def failures(self, report: Report) -> list[Failure]:
+    def failures(self, summary: Summary) -> list[Failure]:
         """Return the metrics that do not reach their bars, in the order of the baseline."""
-        held = [(key, report.row(key), bar) for key, bar in self.metrics.items()]
+        held = [(key, summary.row(key), bar) for key, bar in self.metrics.items()]
         return [
             Failure(key, row.value if row else None, bar) for key, row, bar in held if not _reaches(row, bar)
         ]

@@ -1,88 +1,164 @@
-"""The report of one run, printed as a table or written as JSON."""
+"""``python -m evals.report``: measure every set, write ``REPORT.md`` and its pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 
-from evals.outcomes import Outcome
-from evals.rows import Frozen, Point, Row, curve, rows, rows_by_type
+import click
 
-TYPE_COLUMNS = {
-    "hit@1": "hit@1",
-    "nDCG@10": "nDCG@10",
-    "contained answer": "contained",
-    "answer F1": "answer F1",
-    "citation precision": "cit. prec.",
-    "citation recall": "cit. recall",
-    "refused": "refused",
-}
-"""The columns of the table by type: metric → heading."""
+from embeddings import EmbeddingError
+from embeddings.reader import Reader
+from evals import goals, pictures, reader_data, sets
+from evals.page import About, page
+from evals.reader_export import measure_reading
+from evals.study import Study, study
+from evals.train_reader import Training
+from qa.errors import QAError
+from qa.settings import NO_READER, Settings
+
+HERE = Path(__file__).parent
+PAGE, PICTURES = "REPORT.md", "report"
+LIBRARIES = ("openvino", "faiss-cpu", "tantivy", "numpy")
 
 
-class Report(Frozen):
-    """All that one run found."""
+@click.command(context_settings={"max_content_width": 110})
+@click.option(
+    "--data",
+    "root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="Folder of the evaluation folders.",
+)
+@click.option("--sets", "chosen", metavar="SET,…", help="Only these; by default all of them.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Ask this many questions of each set, spread evenly."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=HERE,
+    show_default="evals",
+    help=f"Folder to write {PAGE} and {PICTURES}/ to.",
+)
+def main(root: Path, chosen: str | None, limit: int | None, out: Path) -> None:
+    """Measure every set under the settings of the environment, and with each part left out; write it down."""
+    started = time.monotonic()
+    machine = _machine()
 
-    data: str
-    model: str
-    articles: int
-    passages: int
-    questions: int
-    rows: tuple[Row, ...]
-    by_type: tuple[Row, ...]
-    curve: tuple[Point, ...]
-    inexact: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
+    def tell(what: str) -> None:
+        click.echo(f"{(time.monotonic() - started) / 60:6.1f} min  {what}", err=True)
 
-    @classmethod
-    def of(cls, outcomes: Sequence[Outcome], **about: Any) -> Self:
-        """Sum up outcomes. ``about`` says what was run: data, model, articles, passages."""
-        return cls(
-            questions=len(outcomes),
-            rows=tuple(rows(outcomes)),
-            by_type=tuple(rows_by_type(outcomes)),
-            curve=tuple(curve(outcomes)),
-            inexact=tuple(f"{o.id}: {why}" for o in outcomes for why in o.inexact),
-            outcomes=tuple(outcomes),
-            **about,
+    try:
+        pictures.check_installed()
+        settings = Settings.from_environ()
+        names = chosen.split(",") if chosen else list(sets.MODELS)
+        there = [name for name in names if sets.installed(name)]
+        notes = [
+            f"Not measured: {name}, whose model is not installed (`pip install 'archive-qa[multilingual]'`)."
+            for name in names
+            if name not in there
+        ]
+        if limit:
+            notes.append(f"A quick run over at most {limit} questions of each set: no measurement.")
+        studies = _studies(root, there, limit, settings, tell)
+        reading, read = _reading(root, limit, settings, tell) if sets.READ_IN_TRAINING in there else (None, 0)
+        if sets.READ_IN_TRAINING in there:
+            notes.append("squad2: only questions about articles that the reader was not trained on.")
+        (out / PICTURES).mkdir(parents=True, exist_ok=True)
+        drawn = {}
+        for found in studies:
+            drawn[found.name] = PurePosixPath(PICTURES, f"{found.name}.png")
+            pictures.draw(found, out / drawn[found.name])
+        about = About(
+            command=" ".join(["python -m evals.report --data DIR", *_told(chosen, limit)]),
+            commit=_commit(),
+            day=datetime.now(UTC).date().isoformat(),
+            machine=machine,
+            settings=f"Settings: reader {settings.reader or NO_READER}, refuse {_refuse(settings)}",
+            notes=tuple(notes),
+            minutes=(time.monotonic() - started) / 60,
         )
+        text = page(about, studies, list(goals.reached(studies, reading, read)), drawn)
+        (out / PAGE).write_text(text, encoding="utf-8")
+    except (QAError, EmbeddingError, OSError) as error:
+        click.echo(f"evals.report: {error}", err=True)
+        sys.exit(2)
+    tell(f"wrote {out / PAGE}")
 
-    def row(self, key: str) -> Row | None:
-        """Return the row of that key, if the run has it."""
-        return next((row for row in self.rows if row.key == key), None)
 
-    def table(self) -> str:
-        """Return the report as text, 110 columns wide at most."""
-        corpus = f"{self.articles} articles, {self.passages} passages"
-        head = f"{self.data}: {self.questions} questions, {corpus}, {self.model}"
-        lines = [head, "", f"{'metric':<58}{'value':>8}   {'95 % interval':<15}{'n':>7}"]
-        group = ""
-        for row in self.rows:
-            if row.group != group:
-                group = row.group
-                lines.append(group)
-            name = f"  {row.name}" + (f", {row.subset}" if row.subset else "")
-            digits = 1 if row.group == "speed" else 3
-            known = row.low is not None and row.high is not None
-            bounds = f"{row.low:.{digits}f} – {row.high:.{digits}f}" if known else ""
-            lines.append(f"{name:<58}{row.value:>8.{digits}f}   {bounds:<15}{row.n:>7}")
-        lines += ["", *self._type_lines(), *self._curve_lines()]
-        return "\n".join(line.rstrip() for line in lines)
+def _studies(
+    root: Path, names: Sequence[str], limit: int | None, settings: Settings, tell: Callable[[str], None]
+) -> list[Study]:
+    datasets = {name: sets.load(root, name, limit) for name in names}
+    alike = [dataset for name, dataset in datasets.items() if sets.MODELS.get(name) is None]
+    found = []
+    for name, dataset in datasets.items():
+        model = sets.MODELS.get(name)
+        own = settings.model_copy(update={"model": model}) if model else settings
+        found.append(
+            study(dataset, own, [] if model else alike, lambda what, name=name: tell(f"{name}: {what}"))  # type: ignore[misc]
+        )
+    return found
 
-    def _type_lines(self) -> Iterator[str]:
-        yield f"{'by type':<20}{'n':>5}" + "".join(f"{heading:>12}" for heading in TYPE_COLUMNS.values())
-        for kind in dict.fromkeys(o.type for o in self.outcomes):
-            values = {row.name: row.value for row in self.by_type if row.subset == kind}
-            cells = "".join(f"{values[c]:>12.3f}" if c in values else f"{'·':>12}" for c in TYPE_COLUMNS)
-            yield f"{kind:<20}{sum(o.type == kind for o in self.outcomes):>5}{cells}"
 
-    def _curve_lines(self) -> Iterator[str]:
-        if not self.curve:
-            return
-        kinds = list(self.curve[0].refused)
-        yield ""
-        yield f"{'risk and coverage: refuse below':<32}{'needless':>10}" + "".join(f"{k:>20}" for k in kinds)
-        for point in self.curve:
-            if point.needless <= 0.2:
-                refused = "".join(f"{point.refused[k]:>20.3f}" for k in kinds)
-                yield f"{point.threshold or 0:>32.3f}{point.needless:>10.3f}{refused}"
+def _reading(
+    root: Path, limit: int | None, settings: Settings, tell: Callable[[str], None]
+) -> tuple[dict[str, float] | None, int]:
+    """Measure the bundled reader on paragraphs, where the data it was trained on tell what was held out."""
+    if not all((root / name).is_dir() for name in reader_data.SETS):
+        return None, 0
+    data = reader_data.load(root, seed=Training.seed)
+    asked = data.dev[:: max(1, len(data.dev) // limit)] if limit else data.dev
+    tell(f"reading the paragraphs of {len(asked)} questions")
+    reader = Reader.load(cache_dir=settings.cache_dir)
+    return measure_reading(reader, data, asked), len(asked)
+
+
+def _refuse(settings: Settings) -> str:
+    return "as fitted" if settings.refuse is None else f"{settings.refuse:g}"
+
+
+def _told(chosen: str | None, limit: int | None) -> list[str]:
+    """The options that bear on the figures, as they were given."""
+    return [*([f"--sets {chosen}"] if chosen else []), *([f"--limit {limit}"] if limit else [])]
+
+
+def _commit() -> str:
+    """The commit of the working tree; marked where anything but the report itself was changed since."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        own = (f":!{PAGE}", f":!{PICTURES}")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *own)
+        return git("rev-parse", "--short=12", "HEAD") + (" with changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _machine() -> str:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    python = platform.python_version()
+    return f"{_processor()}, {os.cpu_count()} cores{load}; Python {python}, {versions}"
+
+
+def _processor() -> str:
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m evals.report")

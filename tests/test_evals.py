@@ -13,7 +13,7 @@ from evals.archives import archive_of
 from evals.dataset import Dataset, DatasetError, Evidence, Question
 from evals.gate import Bar, Baseline
 from evals.outcomes import Outcome, examine, gold_spans, inexactness
-from evals.report import Report
+from evals.summary import Summary
 from qa.types import Answer, Article, Citation, Coverage, Hit, Passage, Query
 
 HARBOUR = Article(
@@ -101,8 +101,8 @@ def judged(archive: FakeArchive, *questions: Question) -> list[Outcome]:
     return list(examine(archive, dataset(*questions)))
 
 
-def report_of(outcomes: list[Outcome]) -> Report:
-    return Report.of(outcomes, data="toy", model="tiny", articles=2, passages=2)
+def summary_of(outcomes: list[Outcome]) -> Summary:
+    return Summary.of(outcomes, data="toy", model="tiny", articles=2, passages=2)
 
 
 def test_an_answer_is_judged_by_its_quotes_and_places() -> None:
@@ -164,7 +164,7 @@ def test_turns_that_cannot_be_judged_are_left_out() -> None:
     outcomes = judged(FakeArchive({"who led": ((LED,), 0.9)}), vague, WHO, COST)
     assert outcomes[0].scores == {}
     assert outcomes[0].faults == []
-    row = report_of(outcomes).row("abstention/recall")
+    row = summary_of(outcomes).row("abstention/recall")
     assert row is not None
     assert row.n == 1
 
@@ -184,22 +184,22 @@ def test_a_quote_that_differs_from_its_article_is_found() -> None:
     assert "does not read" in str(inexactness(shifted, HARBOUR))
     assert "another revision" in str(inexactness(LED.model_copy(update={"text_sha256": "0"}), HARBOUR))
     outcomes = judged(FakeArchive({"who led": ((shifted, LED), 0.9)}), WHO)
-    report = report_of(outcomes)
-    assert report.inexact == (f"who led: {inexactness(shifted, HARBOUR)}",)
-    row = report.row("citations/exact")
+    summary = summary_of(outcomes)
+    assert summary.inexact == (f"who led: {inexactness(shifted, HARBOUR)}",)
+    row = summary.row("citations/exact")
     assert row is not None
     assert (row.value, row.n) == (1 / 2, 2)
 
 
 @pytest.fixture
-def report() -> Report:
+def summary() -> Summary:
     answers = {"who led": ((LED,), 0.9), "how long": ((PAINTED,), 0.3), "what did it cost": ((OPENED,), 0.5)}
     outcomes = judged(FakeArchive(answers), WHO, LONG, COST, WEATHER)
-    return report_of([o.model_copy(update={"milliseconds": 2.0}) for o in outcomes])
+    return summary_of([o.model_copy(update={"milliseconds": 2.0}) for o in outcomes])
 
 
-def test_the_report_sums_up_by_metric_and_by_type(report: Report) -> None:
-    values = {row.key: row.value for row in report.rows}
+def test_the_summary_sums_up_by_metric_and_by_type(summary: Summary) -> None:
+    values = {row.key: row.value for row in summary.rows}
     assert values["retrieval/hit@1"] == 1 / 2
     assert values["answers/contained answer"] == 1 / 2
     assert values["abstention/precision"] == 1
@@ -210,23 +210,23 @@ def test_the_report_sums_up_by_metric_and_by_type(report: Report) -> None:
     # of the pairs, .9 > .5, .9 > .1 and .3 > .1 are in order, .3 < .5 is not
     assert values["abstention/AUROC"] == 3 / 4
     assert values["speed/ask, mean ms"] == 2
-    assert {row.subset for row in report.by_type} == {"extractive", "unanswerable_near", "unanswerable_far"}
+    assert {row.subset for row in summary.by_type} == {"extractive", "unanswerable_near", "unanswerable_far"}
 
 
-def test_the_curve_tells_what_each_threshold_would_refuse(report: Report) -> None:
-    first, *_, last = report.curve
+def test_the_curve_tells_what_each_threshold_would_refuse(summary: Summary) -> None:
+    first, *_, last = summary.curve
     assert (first.threshold, first.needless) == (0.3, 0)
     assert first.refused == {"unanswerable_far": 1, "unanswerable_near": 0}
     assert (last.threshold, last.needless) == (None, 1)
     assert last.refused == {"unanswerable_far": 1, "unanswerable_near": 1}
 
 
-def test_the_report_reads_the_same_every_time(report: Report) -> None:
-    again = Report.of(report.outcomes, data="toy", model="tiny", articles=2, passages=2)
-    assert again.table() == report.table()
-    assert again.model_dump_json() == report.model_dump_json()
-    assert Report.model_validate_json(report.model_dump_json()) == report
-    head, _, columns, group, row = report.table().splitlines()[:5]
+def test_the_summary_reads_the_same_every_time(summary: Summary) -> None:
+    again = Summary.of(summary.outcomes, data="toy", model="tiny", articles=2, passages=2)
+    assert again.table() == summary.table()
+    assert again.model_dump_json() == summary.model_dump_json()
+    assert Summary.model_validate_json(summary.model_dump_json()) == summary
+    head, _, columns, group, row = summary.table().splitlines()[:5]
     assert head == "toy: 4 questions, 2 articles, 2 passages, tiny"
     assert columns.split() == ["metric", "value", "95", "%", "interval", "n"]
     assert group == "retrieval"
@@ -243,26 +243,28 @@ def test_the_report_reads_the_same_every_time(report: Report) -> None:
         ("answers/no such metric", 0.0, False),
     ],
 )
-def test_the_gate_fails_what_falls_below_its_bar(report: Report, key: str, value: float, holds: bool) -> None:
-    failures = Baseline(metrics={key: Bar(value=value, tolerance=0.02)}).failures(report)
+def test_the_gate_fails_what_falls_below_its_bar(
+    summary: Summary, key: str, value: float, holds: bool
+) -> None:
+    failures = Baseline(metrics={key: Bar(value=value, tolerance=0.02)}).failures(summary)
     assert [f.key for f in failures] == ([] if holds else [key])
 
 
-def test_the_gate_holds_refusals_down_not_up(report: Report) -> None:
-    refusing = [o.model_copy(update={"abstained": True}) for o in report.outcomes]
+def test_the_gate_holds_refusals_down_not_up(summary: Summary) -> None:
+    refusing = [o.model_copy(update={"abstained": True}) for o in summary.outcomes]
     bar = Baseline(metrics={"abstention/needless refusals": Bar(value=0.1)})
-    [failure] = bar.failures(report_of(refusing))
+    [failure] = bar.failures(summary_of(refusing))
     assert str(failure) == "FAIL abstention/needless refusals: 1.000, baseline 0.100, tolerance 0.020"
 
 
-def test_updating_a_baseline_keeps_tolerances_and_leaves_speed_out(report: Report, tmp_path: Path) -> None:
+def test_updating_a_baseline_keeps_tolerances_and_leaves_speed_out(summary: Summary, tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
-    Baseline(metrics={"retrieval/hit@1": Bar(value=0.9, tolerance=0.05)}).updated(report).save(path)
+    Baseline(metrics={"retrieval/hit@1": Bar(value=0.9, tolerance=0.05)}).updated(summary).save(path)
     bars = Baseline.load(path).metrics
     assert bars["retrieval/hit@1"] == Bar(value=0.5, tolerance=0.05)
     assert bars["abstention/recall"] == Bar(value=0.5, tolerance=0.02)
     assert not [key for key in bars if key.startswith(("speed", "citations"))]
-    assert Baseline.load(path).failures(report) == []
+    assert Baseline.load(path).failures(summary) == []
 
 
 # Evaluation folders
@@ -369,14 +371,14 @@ def run(settings: qa.Settings) -> Run:
 
 
 def test_a_folder_is_evaluated_from_end_to_end(folder: Folder, run: Run, tmp_path: Path) -> None:
-    file = tmp_path / "report.json"
+    file = tmp_path / "summary.json"
     code, output = run("--data", folder(), "--json", file, "--wrong")
     assert code == 0, output
-    report = Report.model_validate_json(file.read_bytes())
-    assert report.table() in output
-    assert (report.questions, report.articles) == (4, 2)
-    assert [o.id for o in report.outcomes] == [q.id for q in QUESTIONS]
-    exact = report.row("citations/exact")
+    summary = Summary.model_validate_json(file.read_bytes())
+    assert summary.table() in output
+    assert (summary.questions, summary.articles) == (4, 2)
+    assert [o.id for o in summary.outcomes] == [q.id for q in QUESTIONS]
+    exact = summary.row("citations/exact")
     assert exact is not None
     assert exact.value == 1
 

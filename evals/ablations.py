@@ -1,0 +1,167 @@
+"""The archive with one of its parts left out, so that what the part gives can be measured.
+
+Nothing here is an option of the product: each variant is made of the product's own parts, less one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+import qa
+from embeddings import VectorIndex
+from embeddings.hub_reader import HubReader
+from embeddings.reader import Reader, Reading
+from evals.dataset import Question
+from qa import chunking
+from qa.archive import DATABASE
+from qa.keyword import KeywordIndex, Row
+from qa.mentions import find
+from qa.published import Published, Result
+from qa.retrieval import Located, retrieve
+from qa.selection import relevance
+from qa.snapshot import Snapshot
+from qa.store import Store
+from qa.transaction import Transaction
+from qa.types import Filters, Hit, Query, Turn
+from qa.understanding import understand
+
+
+class RememberingReader(Reader):
+    """A reader that reads nothing twice: most variants of an archive read the same passages."""
+
+    def __init__(self, reader: Reader | HubReader) -> None:
+        self.fingerprint = reader.fingerprint
+        self._reader = reader
+        self._known: dict[tuple[str, str, str], Reading] = {}
+
+    def read(
+        self, question: str, passages: Sequence[str], titles: Sequence[str] | None = None
+    ) -> list[Reading]:
+        """Read as the reader does; only what is new is read."""
+        keys = [(question, *pair) for pair in zip(titles or [""] * len(passages), passages, strict=True)]
+        new = [key for key in dict.fromkeys(keys) if key not in self._known]
+        readings = self._reader.read(question, [key[2] for key in new], [key[1] for key in new])
+        self._known.update(zip(new, readings, strict=True))
+        return [self._known[key] for key in keys]
+
+
+def reopened(archive: qa.Archive, **changes: object) -> qa.Archive:
+    """Open an archive once more under other settings; with the same reader, where they name the same."""
+    settings = archive.settings.model_copy(update=changes)
+    other = qa.Archive.open(archive.path, settings=settings)
+    if settings.reader == archive.settings.reader:
+        other.reader = archive.reader
+    return other
+
+
+def names_articles(archive: qa.Archive, question: Question) -> bool:
+    """Whether a question names a source, a date or several articles of the archive."""
+    return any(find(question.question, tuple(archive.sources()), date.today()))
+
+
+class _Unnamed(Query):
+    """A query in which no source, date or part is found, for there is no question to find them in."""
+
+    asked: str
+
+    @property
+    def searched(self) -> tuple[tuple[str, float], ...]:
+        """Each text to search for, with its weight."""
+        return ((self.asked, 1.0), *self.context)
+
+
+class WithoutMentions(qa.Archive):
+    """An archive whose search takes no notice of the sources, dates and parts a question names.
+
+    Answers are as ever: mentions bear on the order of the articles only.
+    """
+
+    @classmethod
+    def of(cls, archive: qa.Archive) -> Self:
+        """Open the same archive so."""
+        other = cls.open(archive.path, settings=archive.settings)
+        other.reader = archive.reader
+        return other
+
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        history: Sequence[Turn] | None = None,
+        filters: Filters | None = None,
+        *,
+        read: bool = True,
+    ) -> list[Hit]:
+        """Search as :meth:`qa.Archive.search` does, for the words alone."""
+        query, _ = understand(question, history or (), filters, self.settings)
+        unnamed = _Unnamed(**dict(query) | {"question": "", "asked": query.question})
+        reader = self.reader if read else None
+
+        def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
+            return relevance(query, passages, reader) if reader else {}
+
+        return self._published.reading(
+            lambda transaction, snapshot: retrieve(unnamed, k, transaction, snapshot, self.encoder, relevant)
+        )
+
+
+class _Fixed(Published):
+    """The one state of an archive that never changes, with indexes made elsewhere."""
+
+    def __init__(self, folder: Path, store: Store, snapshot: Snapshot) -> None:
+        super().__init__(folder, store)
+        self._fixed = snapshot
+
+    def reading(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:
+        """Do some reading in one transaction."""
+        with self._store.read() as transaction:
+            return work(transaction, self._fixed)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._fixed.vectors.close()
+
+
+class WithoutHeaders(qa.Archive):
+    """An archive whose passages are embedded and indexed without their article's title, source and date.
+
+    The reader, and the weighing of sentences, see the header as ever.
+    """
+
+    @classmethod
+    def of(cls, archive: qa.Archive, folder: Path) -> Self:
+        """Index the articles of an archive so, in an empty folder."""
+        encoder = archive.encoder
+        store = Store.create(
+            folder / DATABASE,
+            model=str(archive.settings.model or ""),
+            fingerprint=encoder.fingerprint,
+            dim=encoder.dim,
+            chunker=chunking.VERSION,
+        )
+        articles = list(archive)
+        cut = [chunking.chunk(a.text, encoder.token_spans, encoder.max_tokens) for a in articles]
+        texts = [a.text[start:end] for a, spans in zip(articles, cut, strict=True) for start, end in spans]
+        ends = np.cumsum([len(spans) for spans in cut])
+        vectors = np.split(encoder.encode(texts).astype(np.float16), ends[:-1])
+        with store.write() as transaction:
+            for article, spans, own in zip(articles, cut, vectors, strict=True):
+                transaction.put(article, spans, own, None)
+            VectorIndex.build(*transaction.vectors(), folder / "vectors")
+            (folder / "keywords").mkdir()
+            rows = (
+                Row(number, "", text, article.published, article.source)
+                for number, _, article, text in transaction.keyword_rows()
+            )
+            KeywordIndex.build(rows, folder / "keywords")
+            sources = tuple(transaction.sources())
+        made = cls(folder, store, archive.settings)
+        made.encoder, made.reader = encoder, archive.reader
+        indexes = VectorIndex.open(folder / "vectors"), KeywordIndex.open(folder / "keywords")
+        made._published = _Fixed(folder, store, Snapshot("", *indexes, sources))
+        return made

@@ -1,0 +1,66 @@
+"""How long each stage of a question takes, and the whole of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import qa
+from evals.dataset import Question
+from qa import weights
+from qa.answering import HITS
+from qa.retrieval import PASSAGES_READ, load_passages, rank
+from qa.selection import Models, Selector, SentenceVectors
+from qa.snapshot import Snapshot
+from qa.transaction import Transaction
+from qa.types import Query
+from qa.understanding import understand
+
+STAGES = ("understand", "rank", "load", "read and select")
+WHOLE = ("search", "ask")
+
+
+class _Watch:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, list[float]] = {stage: [] for stage in (*STAGES, *WHOLE)}
+
+    @contextmanager
+    def at(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.taken[stage].append(1000 * (time.perf_counter() - started))
+
+
+def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str, list[float]]:
+    """Time each question's stages one by one, then a whole search for it and a whole answer to it.
+
+    A question of several parts is timed as one in the stages; its answer goes through them for each part.
+
+    Returns:
+        Stage → milliseconds, one for each question; the models are loaded before.
+    """
+    watch = _Watch()
+    coefficients = weights.of(archive.reader.fingerprint if archive.reader else None)
+    models = Models(archive.encoder, SentenceVectors(archive.encoder), archive.reader, coefficients)
+
+    def stages(query: Query, transaction: Transaction, snapshot: Snapshot) -> None:
+        with watch.at("rank"):
+            ranked = rank(query, HITS, transaction, snapshot, archive.encoder)
+        with watch.at("load"):
+            passages = load_passages(ranked[:PASSAGES_READ], transaction)
+        with watch.at("read and select"):
+            Selector(query, snapshot.keywords, models).select(passages)
+
+    archive.ask(questions[0].question)
+    for question in questions:
+        with watch.at("understand"):
+            query, _ = understand(question.question, question.history, None, archive.settings)
+        archive._published.reading(lambda tx, snapshot, query=query: stages(query, tx, snapshot))  # type: ignore[misc]
+        with watch.at("search"):
+            archive.search(question.question, history=question.history)
+        with watch.at("ask"):
+            archive.ask(question.question, history=question.history)
+    return watch.taken

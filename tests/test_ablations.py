@@ -1,0 +1,123 @@
+"""What is left out of an archive is left out, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+import qa
+from embeddings.reader import Reader
+from evals.ablations import RememberingReader, WithoutHeaders, WithoutMentions, names_articles, reopened
+from evals.dataset import Question
+
+PLAIN = "When was the old harbour bridge opened?"
+NAMING = "What did the Harbour Gazette report about the bridge that was opened?"
+
+
+def question(text: str) -> Question:
+    return Question(id="q", question=text, answerable=True, type="t")
+
+
+@pytest.fixture
+def harbour(archive, article):
+    """The Wire says more of what is asked; the Gazette is the one that may be named."""
+    archive.add(
+        [
+            article("wire", "The report about the bridge that was opened. It was opened.", source="Wire"),
+            article("gazette", "The mayor opened a bridge.", source="Harbour Gazette", title="Zanzibar"),
+            *(article(f"n{i}", f"A cat number {i} sat on the old mat.") for i in range(8)),
+        ]
+    )
+    return archive
+
+
+def order(archive: qa.Archive, text: str) -> list[tuple[str, float]]:
+    return [(hit.article_id, pytest.approx(hit.score, abs=1e-4)) for hit in archive.search(text)]
+
+
+class CountingReader(RememberingReader):
+    """A real reader underneath that tells what it was made to read."""
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self.asked: list[tuple[str, ...]] = []
+
+    def read(self, question, passages, titles=None):
+        self.asked.append(tuple(passages))
+        return self._reader.read(question, passages, titles)
+
+
+@pytest.mark.model
+def test_nothing_is_read_twice_and_readings_are_the_readers_own():
+    reader = Reader.load()
+    counting = CountingReader(reader)
+    remembering = RememberingReader(counting)
+    texts = ["Ada Quill led the works.", "The bridge is 84 metres long.", "It rained."]
+    titles = ["Harbour", "Bridge", "Weather"]
+    first = remembering.read("Who led the works?", texts[:2], titles[:2])
+    again = remembering.read(
+        "Who led the works?", [texts[1], texts[2], texts[0]], [titles[i] for i in (1, 2, 0)]
+    )
+    assert counting.asked == [tuple(texts[:2]), (texts[2],)]
+    assert again[0] is first[1]
+    assert again[2] is first[0]
+    [alone] = reader.read("Who led the works?", [texts[2]], [titles[2]])
+    assert again[1].relevance_logit == pytest.approx(alone.relevance_logit, abs=0.05)
+    remembering.read("Who led the works?", texts[:1], ["Another header"])
+    remembering.read("Who paid?", texts[:1], titles[:1])
+    assert counting.asked[2:] == [(texts[0],), (texts[0],)]
+
+
+def test_a_question_that_names_nothing_is_searched_as_ever_without_mentions(harbour):
+    with WithoutMentions.of(harbour) as deaf:
+        assert order(deaf, PLAIN) == order(harbour, PLAIN)
+        assert not names_articles(harbour, question(PLAIN))
+
+
+def test_a_source_that_is_named_counts_for_nothing_without_mentions(harbour):
+    assert names_articles(harbour, question(NAMING))
+    assert harbour.search(NAMING)[0].article_id == "gazette"
+    with WithoutMentions.of(harbour) as deaf:
+        hits = deaf.search(NAMING)
+        assert hits[0].article_id == "wire"
+        assert len(hits) == 10
+        assert len(deaf.search(NAMING, k=3, filters=qa.Filters(sources=("Wire",)))) == 1
+
+
+@pytest.mark.model
+def test_without_mentions_the_reader_still_reads(settings, tmp_path, article):
+    with qa.Archive.create(
+        tmp_path / "read", settings=settings.model_copy(update={"reader": "bundled"})
+    ) as archive:
+        archive.add([article("a", "Ada Quill led the works."), article("b", "The works were led badly.")])
+        with WithoutMentions.of(archive) as deaf:
+            assert order(deaf, "Who led the works?") == order(archive, "Who led the works?")
+            assert order(deaf, "Who led the works?") != [
+                (h.article_id, pytest.approx(h.score, abs=1e-4))
+                for h in archive.search("Who led the works?", read=False)
+            ]
+
+
+def test_what_stands_only_in_the_header_is_not_found_without_headers(harbour, tmp_path):
+    with WithoutHeaders.of(harbour, tmp_path) as bare:
+        assert harbour.search("Zanzibar")[0].article_id == "gazette"
+        assert len(bare) == len(harbour)
+        assert bare.describe()["passages"] == harbour.describe()["passages"]
+        found = {hit.article_id: hit.score for hit in bare.search("Zanzibar")}
+        assert found["gazette"] < max(found.values())
+        assert bare.search(NAMING)[0].article_id == "gazette"  # its source is known, and is named
+        answer = bare.ask("Who opened a bridge?")
+        assert [c.quote for c in answer.citations] == ["The mayor opened a bridge."]
+
+
+def test_articles_without_a_header_are_searched_as_ever_without_headers(archive, article, tmp_path):
+    archive.add(article(f"n{i}", f"The mayor opened bridge {i}. " * (1 + 40 * i)) for i in range(6))
+    with WithoutHeaders.of(archive, tmp_path) as bare:
+        for text in ("Who opened bridge 3?", "the mayor"):
+            assert order(bare, text) == order(archive, text)
+
+
+def test_an_archive_opened_again_answers_under_the_other_settings(harbour):
+    assert harbour.ask("What is the capital of Mongolia?").abstained
+    with reopened(harbour, refuse=0.0) as willing:
+        assert not willing.ask("What is the capital of Mongolia?").abstained
+        assert willing.settings.model_copy(update={"refuse": harbour.settings.refuse}) == harbour.settings
