@@ -243,7 +243,9 @@ def test_the_summary_reads_the_same_every_time(summary: Summary) -> None:
         ("answers/no such metric", 0.0, False),
     ],
 )
-def test_the_gate_fails_what_falls_below_its_bar(summary: Summary, key: str, value: float, holds: bool) -> None:
+def test_the_gate_fails_what_falls_below_its_bar(
+    summary: Summary, key: str, value: float, holds: bool
+) -> None:
     failures = Baseline(metrics={key: Bar(value=value, tolerance=0.02)}).failures(summary)
     assert [f.key for f in failures] == ([] if holds else [key])
 
