@@ -33,7 +33,7 @@ from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.understanding import understand
 
-MOST_NEEDLESS = 0.1
+MOST_NEEDLESS = 0.07
 """Share of the answerable questions of any one set that the threshold may refuse."""
 REGULARISATION = 1e-3
 ELSEWHERE = 60

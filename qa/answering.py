@@ -25,6 +25,8 @@ MAX_SENTENCES = 3
 MAX_ITEMS = 12
 ALSO_SURE, ALSO_SURE_OF_MARKED = 0.5, 0.8
 """Share of the best sentence's confidence that lets another join it; more where it holds the short answer."""
+ADDS = 0.2
+"""Share of the question's weight that a sentence must add to be quoted as the third."""
 UNKNOWN, ABOUT = 0.5, 0.5
 """Shares of the question's weight: unknown words that make it a question about something else, and words
 that an article must hold to be about it."""
@@ -142,7 +144,8 @@ class _Found(NamedTuple):
         enough = ALSO_SURE if best.answer is None else ALSO_SURE_OF_MARKED
         held = self.selector.rarity.share(" ".join(c.text for c in chosen))
         gain = self.selector.rarity.share(" ".join([*(c.text for c in chosen), other.text])) - held
-        return sure >= enough * self.confidence or (gain >= 0.2 and sure >= ALSO_SURE * self.confidence)
+        adds = gain >= ADDS and sure >= ALSO_SURE * self.confidence
+        return adds or (len(chosen) == 1 and sure >= enough * self.confidence)
 
     def _items(self, best: Candidate) -> list[Quote]:
         text = best.article.text
