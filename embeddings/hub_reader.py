@@ -48,7 +48,9 @@ class HubReader:
             self._inputs: list[str] = manifest["inputs"]
             self._pad: int = manifest["pad_id"]
             tokenizer.no_padding()
-            tokenizer.enable_truncation(manifest["window"], stride=manifest["window"] // 6, strategy="only_second")
+            tokenizer.enable_truncation(
+                manifest["window"], stride=manifest["window"] // 6, strategy="only_second"
+            )
             self._question.enable_truncation(manifest["window"] // 4)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise damaged(folder, f"{MANIFEST}: {error}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evals.metrics import auroc, token_f1
+from evals.metrics import Values, auroc, token_f1
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,9 @@ def reading_scores(replies: Sequence[Reply]) -> dict[str, float]:
     return {
         "token_f1_answerable": float(np.mean([best_f1(r) for r in answerable])),
         "squad2_f1": crossed / len(replies),
-        "auroc": float(auroc(*(np.array([r.confidence for r in part]) for part in (answerable, silent)))),
+        "auroc": float(auroc(_confidences(answerable), _confidences(silent))),
     }
+
+
+def _confidences(replies: Sequence[Reply]) -> Values:
+    return np.array([reply.confidence for reply in replies])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,6 +23,7 @@ from qa.errors import (
 )
 from qa.ingest import Source, ingest
 from qa.published import Published
+from qa.readers import read_paths
 from qa.retrieval import Located, retrieve
 from qa.selection import Models, SentenceVectors, relevance
 from qa.settings import NO_READER, Settings
@@ -227,15 +228,27 @@ class Archive:
 
     # -- changing -----------------------------------------------------------------------------
 
-    def add(self, sources: Source | Iterable[Source]) -> IngestReport:
+    def add(
+        self,
+        sources: Source | Iterable[Source],
+        *,
+        map: Mapping[str, str] | None = None,
+        format: str | None = None,
+    ) -> IngestReport:
         """Add articles, or files and folders of articles; what is there already is updated or left alone.
 
+        Args:
+            sources: Articles, files, folders, patterns such as ``pages/**/*.html``, ``-`` for standard input.
+            map: The column or key in which a field of an article is found, where it has another name:
+                ``{"text": "body", "date": "published_at"}``.
+            format: The extension to go by where a name has none that is known.
+
         Raises:
-            InputError: Nothing could be read at all.
+            InputError: Nothing could be read at all, or there is no such field or format.
             ArchiveReadOnly: The folder cannot be written.
         """
         with self._published.writing():
-            return ingest(sources, self._store, self.encoder)
+            return ingest(sources, self._store, self.encoder, partial(read_paths, map=map, format=format))
 
     def remove(self, ids: str | Iterable[str]) -> int:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""

@@ -134,9 +134,33 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool) -> 
     help="The archive's folder; made if it does not exist.",
 )
 @click.option("--model", metavar="NAME", help="Embedding model of a new archive: a folder or a Hub name.")
+@click.option(
+    "--map",
+    "mappings",
+    multiple=True,
+    metavar="FIELD=COLUMN,...",
+    help="Where tables and JSON have an article's fields: text=body,date=published_at.",
+)
+@click.option(
+    "--format",
+    metavar="EXTENSION",
+    help="What standard input is, and files without a known extension: csv, html.  "
+    "[default: told by their beginning]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def index(paths: tuple[Path, ...], folder: Path, model: str | None, as_json: bool) -> int:
-    """Add files and folders of articles to an archive; what it holds already is updated or left alone."""
+def index(
+    paths: tuple[Path, ...],
+    folder: Path,
+    model: str | None,
+    mappings: tuple[str, ...],
+    format: str | None,
+    as_json: bool,
+) -> int:
+    """Add articles to an archive; what it holds already is updated or left alone.
+
+    PATH is a file, a folder (with all below it), a pattern in quotes ('pages/**/*.html') or - for standard input.
+    """
+    columns = _columns(mappings)
     settings = Settings.from_environ()
     new = not (folder / DATABASE).exists()
     if model and not new:
@@ -145,7 +169,7 @@ def index(paths: tuple[Path, ...], folder: Path, model: str | None, as_json: boo
         Archive.create(folder, model, settings=settings) if new else Archive.open(folder, settings=settings)
     )
     with archive:
-        report = archive.add(paths)
+        report = archive.add(paths, map=columns, format=format)
         size = len(archive)
     _show_skipped(report)
     if as_json:
@@ -156,6 +180,17 @@ def index(paths: tuple[Path, ...], folder: Path, model: str | None, as_json: boo
             f"{len(report.skipped):,} skipped. {folder} holds {size:,} article{'' if size == 1 else 's'}."
         )
     return 0
+
+
+def _columns(mappings: Sequence[str]) -> dict[str, str]:
+    """Read ``text=body,date=published_at``."""
+    columns = {}
+    for part in ",".join(mappings).split(",") if mappings else ():
+        field, _, column = part.partition("=")
+        if not (field.strip() and column.strip()):
+            raise click.UsageError(f"--map: write FIELD=COLUMN, not {part!r}")
+        columns[field.strip()] = column.strip()
+    return columns
 
 
 @cli.command()

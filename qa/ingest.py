@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -21,17 +22,20 @@ from qa.types import Article, IngestReport, Skipped
 BATCH_ARTICLES = 64
 
 Source = str | Path | Article
+ReadsPaths = Callable[[Iterable[str | Path]], Iterator[Found | Skipped]]
 
 
-def ingest(sources: Source | Iterable[Source], store: Store, encoder: Encoder) -> IngestReport:
-    """Store articles, or files and folders of articles; each batch is committed by itself.
+def ingest(
+    sources: Source | Iterable[Source], store: Store, encoder: Encoder, read: ReadsPaths = read_paths
+) -> IngestReport:
+    """Store articles, or files and folders of articles, which ``read`` reads; each batch is committed by itself.
 
     Raises:
         InputError: Nothing could be read at all.
     """
     counts: Counter[str] = Counter()
     skipped: list[Skipped] = []
-    articles = _found(sources, skipped)
+    articles = _found(sources, skipped, read)
     while batch := list(islice(articles, BATCH_ARTICLES)):
         _store_batch(batch, store, encoder, counts)
     if skipped and not counts:
@@ -41,9 +45,14 @@ def ingest(sources: Source | Iterable[Source], store: Store, encoder: Encoder) -
     return IngestReport(**counts, skipped=skipped)
 
 
-def _found(sources: Source | Iterable[Source], skipped: list[Skipped]) -> Iterator[Found]:
-    for source in [sources] if isinstance(sources, str | Path | Article) else sources:
-        for found in [Found(source)] if isinstance(source, Article) else read_paths([source]):
+def _found(sources: Source | Iterable[Source], skipped: list[Skipped], read: ReadsPaths) -> Iterator[Found]:
+    given = [sources] if isinstance(sources, str | Path | Article) else sources
+    for are_articles, some in groupby(given, lambda source: isinstance(source, Article)):
+        for found in (
+            map(Found, cast(Iterable[Article], some))
+            if are_articles
+            else read(cast(Iterable[str | Path], some))
+        ):
             if isinstance(found, Skipped):
                 skipped.append(found)
             elif not found.article.text.strip():

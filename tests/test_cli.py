@@ -25,10 +25,12 @@ def run(tmp_path_factory):
         "QA_READER": "none",
     }
 
-    def call(*args: object, code: int | None = 0, **extra: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *args: object, code: int | None = 0, stdin: bytes = b"", **extra: str
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "qa.cli", *map(str, args)],
-            capture_output=True, text=True, check=False, cwd=home, env=environment | extra,
+            capture_output=True, text=True, check=False, cwd=home, env=environment | extra, input=stdin.decode(),
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr
         if code is not None:
@@ -154,6 +156,39 @@ def test_indexing_names_what_it_skips_and_goes_on(run, tmp_path):
     assert json.loads(again.stdout)["unchanged"] == 1
 
 
+TABLE = b"key,body,published_at,views\n1,The mill burnt down in 1900.,2023-09-11,5\n"
+
+
+def test_a_table_on_standard_input_is_mapped(run, tmp_path):
+    mapping = ("--map", "id=key,text=body", "--map", "date=published_at")
+    done = run("index", "-", "--format", "csv", *mapping, "--archive", tmp_path / "a", stdin=TABLE)
+    assert done.stdout.startswith("1 added")
+    assert json.loads(run("info", "--archive", tmp_path / "a", "--json").stdout)["first"] == "2023-09-11"
+
+
+def test_a_pattern_is_expanded(run, tmp_path):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "sub" / "a.txt").write_text("The mill burnt down in 1900.")
+    (tmp_path / "in" / "b.md").write_text("The mill was rebuilt in 1901.")
+    done = run("index", tmp_path / "in" / "**" / "*.txt", "--archive", tmp_path / "a")
+    assert done.stdout.startswith("1 added")
+    assert "no file matches" in one_line(
+        run("index", tmp_path / "*.pdf", "--archive", tmp_path / "a", code=2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--map", "text"), "--map: write FIELD=COLUMN, not 'text'"),
+        (("--map", "txt=body"), "no field 'txt'"),
+        (("--format", "doc"), ".doc is not known"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_clear_line(run, tmp_path, arguments, message):
+    assert message in one_line(run("index", SEEDS, "--archive", tmp_path / "a", *arguments, code=2))
+
+
 def test_info_and_remove(run, tmp_path):
     run("index", SEEDS, "--archive", tmp_path / "a")
     facts = json.loads(run("info", "--archive", tmp_path / "a", "--json").stdout)
@@ -188,7 +223,8 @@ def test_the_ask_path_imports_no_heavy_package(folder, tmp_path):
     code = (
         "import sys, qa\n"
         "assert qa.ask('Who led the Nanling delegation?').citations\n"
-        "heavy = {'torch', 'transformers', 'sentence_transformers', 'gradio', 'onnxruntime', 'sklearn', 'scipy'}\n"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'gradio', 'onnxruntime', 'sklearn', 'scipy',\n"
+        "  'trafilatura', 'lxml', 'pypdf', 'docx', 'warcio', 'pyarrow', 'py3langid', 'charset_normalizer'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     subprocess.run(

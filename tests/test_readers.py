@@ -7,7 +7,8 @@ import pytest
 
 from qa.readers import read_paths
 from qa.readers.days import parse_day
-from qa.readers.text import decode, parse_page
+from qa.readers.encoding import decode
+from qa.readers.text import parse_page
 from qa.types import Skipped
 
 
@@ -72,6 +73,12 @@ def test_seed_text_is_verbatim_and_without_furniture(seed_articles):
         ("yesterday", None),
         ("", None),
         ("99999999999999999999", None),
+        ("20230911", date(2023, 9, 11)),
+        ("1512101230", None),
+        ("05/06/2023", None),
+        ("11.09.2023", None),
+        ("30/06/2023", date(2023, 6, 30)),
+        ("Mon, 11 Sep 2023 10:00:00 GMT", date(2023, 9, 11)),
     ],
 )
 def test_only_a_full_date_is_a_date(stated, day):

@@ -8,16 +8,24 @@ from datetime import date, datetime
 from dateutil import parser
 
 _CHINESE = re.compile(r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*日")
+_DAY_OR_MONTH_FIRST = re.compile(r"\s*\d{1,2}[-/.]\d{1,2}[-/.]\d")
+_NUMBER = re.compile(r"\s*\d+(?:\.\d+)?\s*")
+"""A count of seconds, perhaps; only eight digits state a day."""
+LONGEST = 100
 
 
 def parse_day(text: str) -> date | None:
     """Return the day a text states, or ``None`` where year, month or day is missing or unclear."""
-    text = _CHINESE.sub(r"\1-\2-\3", text.strip())
+    text = _CHINESE.sub(r"\1-\2-\3 ", text.strip()[:LONGEST])
+    if _NUMBER.fullmatch(text) and len(text.strip()) != 8:
+        return None
+    orders = (False, True) if _DAY_OR_MONTH_FIRST.match(text) else (False,)
     days = set()
     # What the text leaves out is taken from the default; two defaults that differ betray it.
     for default in (datetime(1904, 1, 1), datetime(2011, 12, 28)):
-        try:
-            days.add(parser.parse(text, default=default).date())
-        except (ValueError, OverflowError):
-            return None
+        for day_first in orders:
+            try:
+                days.add(parser.parse(text, default=default, dayfirst=day_first).date())
+            except (ValueError, OverflowError):
+                return None
     return days.pop() if len(days) == 1 else None

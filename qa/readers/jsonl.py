@@ -1,59 +1,115 @@
-"""JSON Lines → articles: one object a line, of which only ``text`` is required."""
+"""JSON Lines and JSON → articles: one object each, held one at a time."""
 
 from __future__ import annotations
 
-import hashlib
+import codecs
+import io
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from itertools import count
+from typing import BinaryIO
 
-from pydantic import ValidationError
-
-from qa.readers.days import parse_day
 from qa.readers.found import Found
-from qa.types import Article, Skipped
+from qa.readers.limits import MAX_BYTES, MIB, Unreadable, lines
+from qa.readers.rows import read_row
+from qa.readers.source import Source
+from qa.types import Skipped
 
-FIELDS = ("id", "title", "text", "url", "published", "source", "author", "section", "lang")
-
-
-def read_jsonl(path: Path, article_id: str) -> Iterator[Found | Skipped]:
-    """Yield an article for each line. The date may be under ``published`` or ``date``; other keys go to ``extra``.
-
-    A line without ``id`` is named by its URL, or else by its title and text, never by its position.
-    """
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _article(line, f"{path}:{number}")
+FIRST_LINE = MIB
+"""Bytes in which the first line is looked for, to tell JSON Lines from one object."""
+PIECE = 1 << 16
+"""Characters of a list read at a time."""
+_BETWEEN = re.compile(r"[\s,]*")
 
 
-def _article(line: bytes, where: str) -> Found | Skipped:
+def read_jsonl(source: Source) -> Iterator[Found | Skipped]:
+    """Yield an article for each line that holds an object."""
+    with source.open() as stream:
+        yield from _lines(stream, source)
+
+
+def read_json(source: Source) -> Iterator[Found | Skipped]:
+    """Yield the article of an object, or of each in a list; JSON Lines under this name are read, too."""
+    with source.open() as raw:
+        stream = io.BufferedReader(raw, FIRST_LINE)  # type: ignore[type-var]
+        head = stream.peek().removeprefix(codecs.BOM_UTF8).lstrip()
+        line, line_end, _ = head.partition(b"\n")
+        if head.startswith(b"["):
+            for number, value in enumerate(_elements(stream), 1):
+                yield _from_value(value, source, number)
+        elif not line_end or _is_whole(line):
+            yield from _lines(stream, source)
+        else:
+            data = stream.read(MAX_BYTES + 1)
+            if len(data) > MAX_BYTES:
+                raise Unreadable(f"the object is larger than {MAX_BYTES // MIB} MiB")
+            yield _article(data, source, 1)
+
+
+def _lines(stream: BinaryIO, source: Source) -> Iterator[Found | Skipped]:
+    for number, line in enumerate(lines(stream), 1):
+        if line is None:
+            yield source.skipped(f"the line is longer than {MAX_BYTES // MIB} MiB", number)
+        elif line.strip():
+            yield _article(line, source, number)
+
+
+def _is_whole(line: bytes) -> bool:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _article(data: bytes, source: Source, number: int) -> Found | Skipped:
+    try:
+        row = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return Skipped(where, "the line is not UTF-8")
-    except (json.JSONDecodeError, RecursionError) as error:
-        return Skipped(where, f"the line is not valid JSON: {error}")
+        return source.skipped("the line is not UTF-8", number)
+    except (ValueError, RecursionError) as error:
+        return source.skipped(f"the line is not valid JSON: {error}", number)
+    return _from_value(row, source, number)
+
+
+def _from_value(row: object, source: Source, number: int) -> Found | Skipped:
     if not isinstance(row, dict):
-        return Skipped(where, f"the line holds a JSON {type(row).__name__}, not an object")
-    text = row.get("text")
-    if not isinstance(text, str) or not text.strip():
-        return Skipped(where, 'the article has no "text"')
-    values: dict[str, Any] = {k: row[k] for k in FIELDS if k != "published" and row.get(k) is not None}
-    extra = {k: v for k, v in row.items() if k not in FIELDS and k != "date"}
-    if (stated := row.get("published") or row.get("date")) is not None:
-        values["published"] = parse_day(str(stated))
-        if values["published"] is None:
-            extra["date"] = stated
-    identity = values.get("id", values.get("url"))
-    if identity in (None, ""):
-        identity = hashlib.sha256(
-            f"{values.get('title', '')}\0{text}".encode("utf-8", "replace")
-        ).hexdigest()[:16]
-    values["id"] = str(identity)
-    try:
-        return Found(Article(**values, extra=extra))
-    except ValidationError as error:
-        first = error.errors()[0]
-        return Skipped(where, f'"{first["loc"][0]}": {first["msg"]}')
+        return source.skipped(f"a JSON {type(row).__name__}, not an object", number)
+    return read_row(row, source, number)
+
+
+def _elements(stream: BinaryIO) -> Iterator[object]:
+    """Yield the elements of a list, holding no more of it than the one at hand."""
+    pages = io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
+    decoder = json.JSONDecoder()
+    held = pages.read(PIECE).lstrip().removeprefix("[")
+    at = 0
+    for number in count(1):
+        while True:
+            at = _between(held, at)
+            if held.startswith("]", at):
+                return
+            try:
+                value, end = decoder.raw_decode(held, at)
+            except RecursionError:
+                raise Unreadable(f"element {number} is nested too deeply; the rest is not read") from None
+            except ValueError:
+                end = len(held)
+            if end < len(held):  # what touches the end of what is held may go on behind it
+                break
+            more = pages.read(max(PIECE, len(held) - at))
+            if not more or len(held) - at > MAX_BYTES:
+                raise Unreadable(
+                    f"element {number} is not valid JSON, or longer than {MAX_BYTES // MIB} MiB; "
+                    "the rest is not read"
+                )
+            held, at = held[at:] + more, 0
+        yield value
+        at = end
+
+
+def _between(text: str, at: int) -> int:
+    """Return where the next element begins."""
+    match = _BETWEEN.match(text, at)
+    return match.end() if match else at

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
-from typing import NamedTuple
-
-import charset_normalizer
+from typing import Any, NamedTuple
 
 from qa.readers.days import parse_day
 from qa.readers.found import Found
+from qa.readers.source import Source
 from qa.sentences import split
 from qa.types import Article, Skipped
 
@@ -42,35 +40,13 @@ class _Head(NamedTuple):
     body_line: int
 
 
-def read_text(path: Path, article_id: str) -> Iterator[Found | Skipped]:
+def read_text(source: Source) -> Iterator[Found | Skipped]:
     """Yield the file's one article, or why there is none."""
-    text = decode(path.read_bytes())
-    if text is None:
-        yield Skipped(str(path), "binary data, not text")
-    elif not text.strip():
-        yield Skipped(str(path), "the file is empty")
+    page = parse_page(source.text(), "-")
+    if page.text:
+        yield source.article(**_fields(page))
     else:
-        article = parse_page(text, article_id)
-        if article.text:
-            yield Found(article, origin=str(path.resolve()))
-        else:
-            yield Skipped(str(path), "nothing but a page header")
-
-
-def decode(data: bytes) -> str | None:
-    """Return the text of a file's bytes in whatever encoding they are, or ``None`` if they are no text."""
-    for bom, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(bom):
-            return data.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        best = charset_normalizer.from_bytes(data).best()
-        text = "\0" if best is None else str(best)
-    control = sum(1 for c in text[:4096] if c < " " and c not in "\t\n\r\f\v\x1b")
-    if "\0" in text[:4096] or control * 20 > len(text[:4096]):
-        return None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        yield source.skipped("nothing but a page header")
 
 
 def parse_page(text: str, article_id: str) -> Article:
@@ -89,6 +65,20 @@ def parse_page(text: str, article_id: str) -> Article:
     )
 
 
+def parse_document(text: str, title: str, author: str | None) -> dict[str, Any]:
+    """Return the fields of a document that states a title and an author in its properties.
+
+    A title line of the text goes before the stated one.
+    """
+    page = parse_page(text, "-")
+    stated = title.strip() if page.text == text.strip() else ""
+    return _fields(page) | {"title": stated or page.title, "author": page.author or author}
+
+
+def _fields(page: Article) -> dict[str, Any]:
+    return page.model_dump(include={"title", "text", "published", "source", "author", "section"})
+
+
 def _head(lines: list[str]) -> _Head:
     section = author = source = None
     published: date | None = None
@@ -105,7 +95,7 @@ def _head(lines: list[str]) -> _Head:
             pass
         elif byline := _DATED_BYLINE.fullmatch(line):
             published, author = parse_day(byline[1]), byline[2].strip() or None
-        elif fields := _byline(line):
+        elif fields := parse_byline(line):
             published = parse_day(fields["published"]) if fields.get("published") else published
             author, source = fields.get("author") or author, fields.get("source") or source
         elif not title and _is_title(line, lines[number + 1 :]):
@@ -116,7 +106,7 @@ def _head(lines: list[str]) -> _Head:
     return _Head(section, title, published, author, source, body_line)
 
 
-def _byline(line: str) -> dict[str, str] | None:
+def parse_byline(line: str) -> dict[str, str] | None:
     """Return the fields of a line such as ``Time: … Author: … News source: … [Font size: …``, if it is one."""
     marks = list(_FIELD.finditer(line))
     if not marks or marks[0].start() != 0 or (len(marks) < 2 and not parse_day(line[marks[0].end() :])):
@@ -139,7 +129,7 @@ def _is_title(line: str, rest: list[str]) -> bool:
         return False
     alone = (
         not rest[0].strip()
-        or _byline(rest[0].strip()) is not None
+        or parse_byline(rest[0].strip()) is not None
         or _DATED_BYLINE.fullmatch(rest[0].strip())
     )
     return bool(alone) and (
