@@ -164,7 +164,8 @@ def _parts(studies: Sequence[Study]) -> Iterator[str]:
             gains = [_gain(study, with_it, without, name) for name in ("nDCG@10", measure)]
             asked = measure if gains[1][0] else ""
             rows.append((what, study.name, *gains[0], asked, *gains[1]))
-    rows.sort(key=lambda row: row[0], reverse=True)
+    parts = ["reader", *PARTS.values()]
+    rows.sort(key=lambda row: parts.index(row[0]))
     heads = ("part", "set", "nDCG@10 without", "with", "gain", "answers by", "without", "with", "gain")
     yield from table(heads, rows)
 

@@ -96,7 +96,9 @@ def _risk_coverage(axes: Any, study: Study) -> None:
     for system, colour in ((study.other, _OTHER), (OURS, _OURS)):
         calibration = Calibration.of(study.always[system])
         axes.plot(*calibration.risk_coverage(), color=colour, linewidth=1.6, label=system)
-        axes.plot(*calibration.at(study.thresholds[system]), color=colour, marker="o", markersize=6)
+        axes.plot(
+            *calibration.at(study.thresholds[system]), color=colour, marker="o", markersize=6, clip_on=False
+        )
     axes.set(xlim=(0, 1.02), ylim=(0, 1), xlabel="coverage: share of questions answered")
     axes.set(ylabel="risk: share of answers wrong", title="risk and coverage (●: as set)")
     axes.legend(frameon=False)
@@ -113,4 +115,4 @@ def _recall(axes: Any, study: Study) -> None:
         axes.plot(depths, recalls, color=colour, linestyle=_DASHES.get(system, "-"), label=system)
     axes.set(xlim=(0.8, DEEPEST + 0.2), ylim=(max(0.0, lowest - 0.05), 1.005), xticks=depths)
     axes.set(xlabel="k articles", ylabel="recall", title="recall against k")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False)

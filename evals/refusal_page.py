@@ -28,7 +28,7 @@ def refusing(studies: Sequence[Study]) -> Iterator[str]:
         for system in (OURS, study.other):
             found = study.rows[system]
             kinds = sorted({o.type for o in study.runs[system] if o.judged and not o.answerable})
-            for kind in kinds:
+            for kind in kinds or ["none"]:
                 of_kind = f"/{kind}" if len(kinds) > 1 else ""
                 refused = f"abstention/refused/{kind}" if of_kind else "abstention/recall"
                 rows.append(
@@ -44,7 +44,7 @@ def refusing(studies: Sequence[Study]) -> Iterator[str]:
                         bounded(found.get(f"abstention/refused at ≤ {NEEDLESS:.0%} needless/{kind}")),
                     )
                 )
-    heads = ("set", "kind", "system", "refused", "needless", "precision", "F1", "AUROC")
+    heads = ("set", "unanswerable", "system", "refused", "needless", "precision", "F1", "AUROC")
     if rows:
         yield from table((*heads, f"refused at ≤ {NEEDLESS:.0%} needless"), rows)
 
