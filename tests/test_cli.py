@@ -67,7 +67,7 @@ def test_json_is_the_whole_answer(run, folder):
     answer = json.loads(done.stdout)
     assert set(answer) == {
         "question", "text", "citations", "confidence", "abstained", "reason", "closest", "coverage", "hits",
-        "query", "unanswered", "notices",
+        "query", "unanswered", "notices", "differ",
     }  # fmt: skip
     assert answer["citations"][0]["quote"]
     assert answer["hits"][0]["rank"] == 1
