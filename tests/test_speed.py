@@ -53,7 +53,8 @@ def tiny(monkeypatch, settings) -> None:
 # -- ready vectors ------------------------------------------------------------------------------------
 
 
-def test_a_ready_vector_depends_on_its_passage_alone(made, ready):
+def test_a_ready_vector_depends_on_its_passage_alone(made, ready, monkeypatch):
+    monkeypatch.setattr("evals.speed.ready.BATCH", 7)
     texts = list(made.corpora[30].texts())
     backwards = ReadyVectors.load(made.folder)(texts[::-1])
     np.testing.assert_allclose(ready(texts), backwards[::-1], atol=1e-6)

@@ -20,6 +20,8 @@ from embeddings import Encoder
 
 NOISE = 0.75
 """Length of the noise against the covariance's own: leaves a cosine of about 0.8 to the real vector."""
+BATCH = 2048
+"""Vectors made at once: what memory a system takes must not be that of making them."""
 ARRAYS, OPENINGS = "vectors.npz", "openings.json"
 
 
@@ -52,6 +54,12 @@ class ReadyVectors:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of passages as they are embedded, behind their header: (len(texts), dim)."""
+        vectors = np.empty((len(texts), self.real.shape[1]), np.float32)
+        for at in range(0, len(texts), BATCH):
+            vectors[at : at + BATCH] = self._batch(texts[at : at + BATCH])
+        return vectors
+
+    def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         digests = [
             int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") for text in texts
         ]
@@ -59,8 +67,7 @@ class ReadyVectors:
             self.openings.get(opening(text), digest % len(self.real))
             for text, digest in zip(texts, digests, strict=True)
         ]
-        width = len(self._factor)
-        drawn = np.empty((len(texts), width), np.float32)
+        drawn = np.empty((len(texts), len(self._factor)), np.float32)
         for row, digest in zip(drawn, digests, strict=True):
             np.random.Generator(np.random.SFC64(digest)).standard_normal(dtype=np.float32, out=row)
         vectors = self.real[rows] + NOISE * (drawn @ self._factor)
