@@ -160,7 +160,7 @@ def test_a_file_or_a_folder_without_a_model_is_named(tmp_path):
     file.write_text("x")
     with pytest.raises(ModelNotFound, match="Name the folder"):
         load_encoder(str(file), tmp_path / "cache")
-    with pytest.raises(ModelNotFound, match=r"no modules\.json"):
+    with pytest.raises(ModelNotFound, match=r"no config\.json"):
         load_encoder(str(tmp_path), tmp_path / "cache")
 
 
