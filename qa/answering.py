@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from qa import listing
+from qa.comparison import from_each
 from qa.disagreement import contradicting
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
 from qa.quoting import Quote, cited, distinct, in_reading_order, newest_first, opening, repeats
@@ -23,6 +24,8 @@ HITS = 10
 """Hits an answer carries."""
 MAX_SENTENCES = 3
 MAX_ITEMS = 12
+MOST_EACH = 5
+"""Sentences quoted for a question about several articles."""
 ALSO_SURE, ALSO_SURE_OF_MARKED = 0.5, 0.8
 """Share of the best sentence's confidence that lets another join it; more where it holds the short answer."""
 ADDS = 0.2
@@ -63,20 +66,27 @@ class Answerer:
         differing = found[0].differing(self._refuse) if len(found) == 1 else []
         if differing:
             return draft.cite(confidence, newest_first(differing), silent, differ=True)
-        quotes = distinct([quote for part in answered for quote in part.quotes()])
+        quotes = distinct([quote for part in answered for quote in self._quotes(part)])
         return draft.cite(confidence, in_reading_order(quotes), silent)
 
     def _search(self, query: Query) -> _Found:
         selector = Selector(query, self._snapshot.keywords, self._models)
         candidates: list[Candidate] = []
+        passages: list[Located] = []
 
-        def read(passages: Sequence[Located]) -> Mapping[int, float]:
-            candidates.extend(selector.select(passages))
+        def read(found: Sequence[Located]) -> Mapping[int, float]:
+            passages.extend(found)
+            candidates.extend(selector.select(found))
             return selector.relevance
 
         hits = retrieve(query, HITS, self._transaction, self._snapshot, self._models.encoder, read)
         confidence = selector.confidence(candidates[0]) if candidates else 0.0
-        return _Found(query, tuple(hits), selector, candidates, confidence)
+        return _Found(query, tuple(hits), selector, passages, candidates, confidence)
+
+    def _quotes(self, found: _Found) -> list[Quote]:
+        keywords, sources = self._snapshot.keywords, self._snapshot.sources
+        each = from_each(found.query, found.passages, keywords, sources, self._models)
+        return [*found.quotes()[:1], *each][:MOST_EACH] if each else found.quotes()
 
     def _hits(self, query: Query) -> tuple[Hit, ...]:
         encoder = self._models.encoder
@@ -107,6 +117,7 @@ class _Found(NamedTuple):
     query: Query
     hits: tuple[Hit, ...]
     selector: Selector
+    passages: list[Located]
     candidates: list[Candidate]
     confidence: float
 

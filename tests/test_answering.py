@@ -208,3 +208,24 @@ def test_an_answer_is_not_what_the_question_already_says():
 )
 def test_a_question_is_taken_apart(question, expected):
     assert [q.question for q in parts(qa.Query(question=question, text=question))] == expected
+
+
+def test_a_question_about_several_reports_is_answered_from_each(archive, article):
+    archive.add(
+        [
+            article("g", "The harbour was closed by ice on Monday. The mayor slept well.", source="The Gull"),
+            article("t", "Bread was dear last week. The harbour was reopened by a tug.", source="The Tern"),
+            article("x", "The harbour has a lighthouse and the harbour has a wall.", source="The Crow"),
+        ]
+    )
+    settings = archive.settings.model_copy(update={"refuse": 0})
+    with qa.Archive.open(archive.path, settings=settings) as willing:
+        answer = willing.ask(
+            "Does the report from The Gull say that the harbour was closed, while the report from The Tern says that "
+            "the harbour was reopened?"
+        )
+    cited = {c.article_id: c.quote for c in answer.citations}
+    assert cited == {
+        "g": "The harbour was closed by ice on Monday.",
+        "t": "The harbour was reopened by a tug.",
+    }
