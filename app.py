@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import json
@@ -25,19 +26,24 @@ from starlette.staticfiles import StaticFiles
 import qa
 from embeddings import EmbeddingError
 from qa.errors import ArticleNotFound, QAError, ServerError
+from qa.server import log as requests_log
+from qa.server.asgi import client
+from qa.server.gate import AT_ONCE, WAITING, Gate
+from qa.server.guard import guard
 from qa.settings import Settings
 from qa.types import Answer, Article
 from qa.ui import ASSETS
 from qa.ui.answer import answer_html, examples_html, heading_html, message_html
 from qa.ui.article import article_page, missing_page
 from qa.ui.links import Asked, Place
-from qa.ui.policy import ARTICLE_POLICY, SecurityHeaders
+from qa.ui.policy import ARTICLE_POLICY
 
 log = logging.getLogger("qa.page")
 
 EXAMPLES = 4
-AT_ONCE, WAITING, PATIENCE = 4, 64, 20.0
-"""Questions answered at once, programs' questions that may wait, seconds a person's question waits."""
+FINISHING = 20.0
+"""Seconds that questions being answered may take to end when the server is stopped."""
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
 PROBLEMS = (QAError, EmbeddingError)
 TITLE = "Ask the archive"
 LOST = "The server could not answer that. Try again; if it happens again, its log says why."
@@ -47,9 +53,17 @@ HEAD = (
 )
 
 
-def create_app(archive: qa.Archive) -> FastAPI:
-    """Build the ASGI app: the page at ``/``, articles at ``/article/{id}``, stylesheets at ``/ui``."""
+def create_app(archive: qa.Archive, settings: Settings | None = None) -> FastAPI:
+    """Build the ASGI app: the page at ``/``, articles at ``/article/{id}``, stylesheets at ``/ui``.
+
+    ``app.state.ready`` is an event that makes ``/healthz`` say so; ``app.state.gate`` admits questions.
+
+    Raises:
+        ServerError: The users' file cannot be read.
+    """
+    settings = settings or archive.settings
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.ready, app.state.gate = threading.Event(), Gate(settings.rate)
 
     def read(request: Request) -> Response:
         params = request.query_params
@@ -69,10 +83,10 @@ def create_app(archive: qa.Archive) -> FastAPI:
 
     app.add_route("/article/{article_id:path}", read, methods=["GET"])
     app.mount("/ui", StaticFiles(directory=ASSETS))
-    app.add_middleware(SecurityHeaders)
+    guard(app, settings, lambda: app.state.ready.is_set() and app.state.gate.open)
     gr.mount_gradio_app(
         app,
-        _page(archive),
+        _page(archive, settings, app.state.gate),
         path="/",
         theme=gr.themes.Base(font=["sans-serif"], font_mono=["monospace"]).set(
             body_background_fill="#faf9f6",
@@ -101,10 +115,15 @@ def serve(archive: qa.Archive, settings: Settings, *, open_browser: bool = False
     listener = _listen(settings.host, settings.port)
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.host, settings.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
-    config = uvicorn.Config(create_app(archive), log_level="warning", timeout_graceful_shutdown=3)
-    threading.Thread(target=_warm, args=(archive,), daemon=True).start()
+    if settings.host in (*LOCAL, "::1") and not (settings.auth or settings.hosts):
+        settings = settings.model_copy(update={"hosts": ",".join(LOCAL)})
+    if settings.log_requests or settings.log_questions:
+        requests_log.start()
+    page = create_app(archive, settings)
+    config = uvicorn.Config(page, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
+    threading.Thread(target=_warm, args=(archive, page.state.ready), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, url, open_browser).run(sockets=[listener])
+        _Server(config, url, open_browser, page.state.gate).run(sockets=[listener])
 
 
 def main() -> None:
@@ -117,35 +136,43 @@ def main() -> None:
         sys.exit(2)
 
 
-def _page(archive: qa.Archive) -> gr.Blocks:
+def _page(archive: qa.Archive, settings: Settings, gate: Gate) -> gr.Blocks:
     empty = message_html("", kind="hint")
-    places = threading.BoundedSemaphore(AT_ONCE)
 
-    def ask(question: str, after: str = "", before: str = "", sources: list[str] | None = None) -> Answer:
+    def ask(
+        request: gr.Request,
+        question: str,
+        after: str = "",
+        before: str = "",
+        sources: list[str] | None = None,
+    ) -> Answer:
         asked = Asked.read(question, after, before, sources)
-        if not places.acquire(timeout=PATIENCE):
-            raise ServerError("Many people are asking at once. Ask again in a moment.")
-        try:
-            return archive.ask(asked.question, filters=asked.filters)
-        finally:
-            places.release()
+        with gate.admitted(client(request.request.scope)):
+            answer = archive.ask(asked.question, filters=asked.filters)
+        if settings.log_questions:
+            requests_log.write("question", question=answer.question, abstained=answer.abstained)
+        return answer
 
-    def show(question: str, after: str, before: str, sources: list[str] | None) -> str:
+    def show(question: str, after: str, before: str, sources: list[str] | None, request: gr.Request) -> str:
         if not (question or "").strip():
             return message_html("Type a question, or pick one of the examples.", kind="hint")
         try:
-            answer = ask(question, after, before, sources)
+            answer = ask(request, question, after, before, sources)
             asked = Asked.read(answer.question, after, before, sources)
             return answer_html(answer, asked, _articles(archive, answer))
         except PROBLEMS as error:
             return message_html(str(error))
 
     def ask_api(
-        question: str, after: str = "", before: str = "", sources: list[str] | None = None
+        request: gr.Request,
+        question: str,
+        after: str = "",
+        before: str = "",
+        sources: list[str] | None = None,
     ) -> dict[str, Any]:
         """Ask the archive; dates as 2023, 2023-09 or 2023-09-11. Returns the answer with its citations."""
         try:
-            return ask(question, after, before, sources).model_dump(mode="json")
+            return ask(request, question, after, before, sources).model_dump(mode="json")
         except PROBLEMS as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -164,7 +191,7 @@ def _page(archive: qa.Archive) -> gr.Blocks:
         if not asked.question:
             return [*[gr.skip()] * 3, gr.update(choices=choices), *shown, gr.skip()]
         days = [day.isoformat() if day else "" for day in (first, last)]
-        result = show(asked.question, days[0], days[1], chosen)
+        result = show(asked.question, days[0], days[1], chosen, request)
         return [asked.question, *days, gr.update(choices=choices, value=chosen), *shown, result]
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
@@ -213,10 +240,11 @@ def _script(name: str) -> str:
     return (ASSETS / name).read_text("utf-8")
 
 
-def _warm(archive: qa.Archive) -> None:
+def _warm(archive: qa.Archive, ready: threading.Event) -> None:
     """Load the model and the indexes before the first question."""
     try:
         archive.search("warm up", k=1)
+        ready.set()
     except PROBLEMS as error:
         log.warning("The archive is not ready: %s", error)
 
@@ -232,17 +260,23 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Says where the page is, once it is there."""
+    """Says where the page is, once it is there; stopped, it ends the answers it has begun."""
 
-    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool, gate: Gate) -> None:
         super().__init__(config)
-        self._url, self._open_browser = url, open_browser
+        self._url, self._open_browser, self._gate = url, open_browser, gate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         click.echo(f"The archive is open at {self._url} (Ctrl+C stops it)", err=True)
         if self._open_browser:
             click.launch(self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in self.servers:
+            listening.close()
+        await asyncio.to_thread(self._gate.close, FINISHING)
+        await super().shutdown(sockets)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from embeddings import EmbeddingError
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, QAError
+from qa.server.user_commands import user
 from qa.settings import Settings
 from qa.types import Answer, Citation, Filters, IngestReport
 from qa.wording import words_for
@@ -283,6 +284,9 @@ def serve(folder: Path | None, host: str | None, port: int | None, open_browser:
     with _opened(folder) as archive:
         app.serve(archive, settings, open_browser=open_browser)
     return 0
+
+
+cli.add_command(user)
 
 
 def _opened(folder: Path | None) -> AbstractContextManager[Archive]:

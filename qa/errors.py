@@ -13,6 +13,7 @@ QAError
 ├── CalibrationError     too few articles to calibrate on
 ├── ArticleNotFound      no article with that id
 └── ServerError          the page cannot be served (port in use, extra missing)
+    └── Busy                 it answers no more questions just now
 
 Errors of models and vector indexes are :class:`embeddings.EmbeddingError`.
 """
@@ -72,3 +73,12 @@ class ArticleNotFound(QAError, KeyError):
 
 class ServerError(QAError):
     """The page cannot be served."""
+
+
+class Busy(ServerError):
+    """Too many questions at once, or by one client; the message says when to ask again."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which asking again makes sense."""

@@ -40,6 +40,23 @@ class Settings(BaseModel):
     """Address the page is served on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 7860
     """Port the page is served on."""
+    auth: Path | None = None
+    """File of the users who may come in (``qa user add``); by default everyone who reaches the port."""
+    hosts: str = ""
+    """Names the server may be called by, with commas; by default any."""
+    rate: Annotated[int, Field(ge=0)] = 120
+    """Questions a client may ask in a minute; 0 for any number."""
+    upload: bool = False
+    """Whether articles can be added from the page."""
+    log_requests: bool = False
+    """Whether each request is written to standard error as a line of JSON, without what was asked."""
+    log_questions: bool = False
+    """Whether the questions are written down too."""
+
+    @property
+    def known_hosts(self) -> tuple[str, ...]:
+        """The names in ``hosts``."""
+        return tuple(name.strip().lower() for name in self.hosts.split(",") if name.strip())
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:

@@ -439,7 +439,7 @@ class TestServer:
         assert list(client.get("/gradio_api/info").json()["named_endpoints"]) == ["/ask"]
 
     def test_nobody_can_leave_files_here(self, client):
-        assert client.post("/gradio_api/upload", files={"files": ("x.txt", b"hello")}).status_code == 413
+        assert client.post("/gradio_api/upload", files={"files": ("x.txt", b"hello")}).status_code == 404
 
 
 def test_a_port_in_use_is_one_clear_line(seed_archive, settings):
