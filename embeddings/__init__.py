@@ -13,6 +13,7 @@ from embeddings.errors import ConversionError, EmbeddingError, IndexDamaged, Mod
 
 if TYPE_CHECKING:
     from embeddings.index import VectorIndex
+    from embeddings.index_parts import VectorParts
     from embeddings.tiny import TinyEncoder
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ModelNotFound",
     "TinyEncoder",
     "VectorIndex",
+    "VectorParts",
     "load_encoder",
 ]
 
@@ -38,4 +40,8 @@ def __getattr__(name: str) -> type:
         from embeddings.index import VectorIndex
 
         return VectorIndex
+    if name == "VectorParts":
+        from embeddings.index_parts import VectorParts
+
+        return VectorParts
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,13 @@
-"""Vectors to the nearest ids: an exact FAISS scan over an immutable, memory-mapped file.
+"""Vectors to the nearest ids: a FAISS index in an immutable, memory-mapped file.
 
-Ids are stored in ascending order, so that a lower position means a lower id and ties break by id.
-
-An exact scan serves to about 200,000 vectors. A second kind of index for more than that would be chosen in
-``build`` and told apart in ``open`` by the seal's version.
+Ids are stored in ascending order, so that a lower position means a lower id and ties break by id. An exact
+scan serves to about 200,000 vectors (:mod:`embeddings.index_build`); of more, candidates are found by short
+codes and compared by their stored bytes.
 """
 
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import IndexDamaged
-from embeddings.index_file import check_seal, damaged, import_faiss, sync_folder, write_sealed
+from embeddings.index_build import CANDIDATES_SUFFIX, write_index
+from embeddings.index_file import check_seal, damaged, import_faiss
 
 _SPARE = 16  # fetched beyond k, so that a tie across the k-th place is mostly settled in one scan
+K_FACTOR = 8
+"""Candidates compared by their stored bytes, for each one asked for."""
+FEWEST_FOUND = 64
+"""What is asked for at least where candidates are found by codes."""
 
 
 class VectorIndex:
@@ -32,9 +35,16 @@ class VectorIndex:
     would be killed by the operating system.
     """
 
-    def __init__(self, index: Any, ids: NDArray[np.int64]) -> None:
+    def __init__(self, index: Any, ids: NDArray[np.int64], candidates: Any, gone: NDArray[np.int64]) -> None:
         self._index: Any = index
         self._ids = ids
+        self._living = ~_members(ids, gone) if len(gone) else None
+        self._count = len(ids) if self._living is None else int(np.count_nonzero(self._living))
+        self._candidates = candidates
+        self._refined = None
+        if candidates is not None:
+            faiss = import_faiss()
+            self._refined = faiss.IndexRefine(candidates, faiss.downcast_index(index.index))
 
     @classmethod
     def build(
@@ -44,7 +54,8 @@ class VectorIndex:
 
         Args:
             ids: Shape (n,), unique, any int64; n may be 0.
-            vectors: Shape (n, dim), float32 or float16, finite; stored as float16.
+            vectors: Shape (n, dim), float32 or float16, finite; stored as float16, as bytes where there are
+                many.
             path: The file; its folder must exist.
 
         Raises:
@@ -52,21 +63,26 @@ class VectorIndex:
             OSError: The file cannot be written.
         """
         ids, vectors = _ascending(ids, vectors)
-        path = Path(path)
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            write_sealed(ids, vectors, aside)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-        sync_folder(path.parent)
+
+        def sample(n: int) -> NDArray[Any]:
+            return vectors[np.linspace(0, len(vectors) - 1, min(n, len(vectors)), dtype=np.int64)]
+
+        write_index([(ids, vectors)], path, count=len(ids), dim=vectors.shape[1], sample=sample)
 
     @classmethod
-    def open(cls, path: Path, *, mmap: bool = True, verify: bool | None = None) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        gone: NDArray[np.int64] | None = None,
+        mmap: bool = True,
+        verify: bool | None = None,
+    ) -> Self:
         """Open a file that ``build`` wrote.
 
         Args:
             path: The file.
+            gone: Ids that are not to be found any more.
             mmap: Map the file instead of reading it into memory: opening 200,000 vectors takes 2 ms
                 instead of 100.
             verify: Whether to check every vector's bytes against the seal (about 1 ms for 2 MB). By
@@ -75,32 +91,30 @@ class VectorIndex:
         Raises:
             IndexDamaged: The file is missing, cut short, or not what ``build`` wrote.
         """
-        path = Path(path)
-        faiss = import_faiss()
-        while True:
-            try:
-                before = path.stat()
-                dim, count = check_seal(path, verify)
-                outer = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
-                after = path.stat()
-            except OSError as error:
-                raise IndexDamaged(
-                    f"The index file {path} cannot be read ({error.strerror}). Build it again."
-                ) from error
-            except RuntimeError as error:
-                raise damaged(path, "FAISS cannot read it") from error
-            if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
-                break  # else a new version was published between checking and reading
+        path, faiss = Path(path), import_faiss()
+        outer, dim, count = _read(path, mmap, verify)
         inner = faiss.downcast_index(outer.index) if isinstance(outer, faiss.IndexIDMap) else None
+        kinds = faiss.ScalarQuantizer.QT_fp16, faiss.ScalarQuantizer.QT_8bit
         if not (
             isinstance(inner, faiss.IndexScalarQuantizer)
-            and inner.sq.qtype == faiss.ScalarQuantizer.QT_fp16
+            and inner.sq.qtype in kinds
             and outer.metric_type == inner.metric_type == faiss.METRIC_INNER_PRODUCT
             and outer.d == inner.d == dim
             and outer.ntotal == inner.ntotal == outer.id_map.size() == count
         ):
             raise damaged(path, "it holds another kind of index")
-        return cls(outer, faiss.vector_to_array(outer.id_map))
+        candidates = None
+        if inner.sq.qtype != faiss.ScalarQuantizer.QT_fp16:
+            beside = path.with_name(path.name + CANDIDATES_SUFFIX)
+            candidates, *_ = _read(beside, mmap, verify)
+            if not (
+                isinstance(candidates, faiss.IndexPQFastScan)
+                and candidates.metric_type == faiss.METRIC_INNER_PRODUCT
+                and (candidates.d, candidates.ntotal) == (dim, count)
+            ):
+                raise damaged(beside, "it holds another kind of index")
+        none = np.empty(0, np.int64)
+        return cls(outer, faiss.vector_to_array(outer.id_map), candidates, none if gone is None else gone)
 
     @property
     def dim(self) -> int:
@@ -108,11 +122,26 @@ class VectorIndex:
         return int(self._opened().d)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._count
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids that can be found, ascending."""
+        return self._ids if self._living is None else self._ids[self._living]
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The first and the last id in the file, which must not be empty."""
+        return int(self._ids[0]), int(self._ids[-1])
+
+    @property
+    def exact(self) -> bool:
+        """Whether a search without a filter compares every vector."""
+        return self._refined is None
 
     def close(self) -> None:
         """Let go of the file. Searches under way finish; later ones raise ``ValueError``."""
-        self._index = None
+        self._index = self._candidates = self._refined = None
 
     def search(
         self,
@@ -122,7 +151,7 @@ class VectorIndex:
         *,
         threads: int = 1,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Find the ``k`` nearest ids of each query, exactly.
+        """Find the ``k`` nearest ids of each query; exactly in a small index, and among ``allowed`` ids.
 
         Args:
             queries: Shape (m, dim), finite.
@@ -145,17 +174,35 @@ class VectorIndex:
             raise ValueError("a query holds a number that is not finite")
         if k < 0:
             raise ValueError(f"k must not be negative, and is {k}")
-        candidates, selector = len(self._ids), None
-        if allowed is not None:
-            mask = self._mask(allowed)
-            candidates = int(np.count_nonzero(mask))
-            selector = _selector(mask)
+        mask = self._mask(allowed)
+        candidates = len(self._ids) if mask is None else int(np.count_nonzero(mask))
         width = min(k, candidates)
         if width == 0 or len(queries) == 0:
             return np.empty((len(queries), width), np.int64), np.empty((len(queries), width), np.float32)
         with _omp_threads(threads):
-            positions, scores = _scan(index, queries, width, candidates, selector)
+            found = self._refine(queries, width) if allowed is None else None
+            positions, scores = found or _scan(index, queries, width, candidates, mask)
         return self._ids[positions], scores
+
+    def _refine(
+        self, queries: NDArray[np.float32], width: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+        """Best positions and scores by way of the codes; ``None`` where a scan takes no longer.
+
+        The codes cannot be filtered, so that more are fetched until enough of those found are living.
+        """
+        fetch = max(width, FEWEST_FOUND) + _SPARE
+        while self._refined is not None and fetch * K_FACTOR * 4 < len(self._ids):
+            parameters = import_faiss().IndexRefineSearchParameters(k_factor=K_FACTOR)
+            scores, positions = self._refined.search(queries, fetch, params=parameters)
+            usable = positions >= 0
+            if self._living is not None:
+                usable &= self._living[positions]
+            if (usable.sum(axis=1) >= width).all():
+                order = np.lexsort((positions, -scores, ~usable))[:, :width]
+                return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
+            fetch *= 4
+        return None
 
     def _opened(self) -> Any:
         index = self._index
@@ -163,22 +210,49 @@ class VectorIndex:
             raise ValueError("the index is closed")
         return index
 
-    def _mask(self, allowed: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which positions hold an allowed id."""
+    def _mask(self, allowed: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:
+        """Which positions hold an id that is living and allowed; ``None`` where all do."""
+        if allowed is None:
+            return self._living
         allowed = np.asarray(allowed)
         if allowed.ndim != 1:
             raise ValueError(f"allowed ids must be one row, not an array of shape {allowed.shape}")
-        mask = np.zeros(len(self._ids), dtype=np.bool_)
-        if len(self._ids) and allowed.size:
-            wanted = _int64(allowed)
-            positions = np.searchsorted(self._ids, wanted)
-            positions[positions == len(self._ids)] = 0
-            mask[positions[self._ids[positions] == wanted]] = True
-        return mask
+        mask = _members(self._ids, _int64(allowed) if allowed.size else np.empty(0, np.int64))
+        return mask if self._living is None else mask & self._living
+
+
+def _read(path: Path, mmap: bool, verify: bool | None) -> tuple[Any, int, int]:
+    """Return the FAISS index in a sealed file, the length of its vectors and their number."""
+    faiss = import_faiss()
+    while True:
+        try:
+            before = path.stat()
+            seal = check_seal(path, verify)
+            index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
+            after = path.stat()
+        except OSError as error:
+            raise IndexDamaged(
+                f"The index file {path} cannot be read ({error.strerror}). Build it again."
+            ) from error
+        except RuntimeError as error:
+            raise damaged(path, "FAISS cannot read it") from error
+        if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
+            return index, seal.dim, seal.vectors
+        # else a new version was published between checking and reading
+
+
+def _members(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the ids, ascending, are among those wanted."""
+    mask = np.zeros(len(ids), dtype=np.bool_)
+    if len(ids) and len(wanted):
+        positions = np.searchsorted(ids, wanted)
+        positions[positions == len(ids)] = 0
+        mask[positions[ids[positions] == wanted]] = True
+    return mask
 
 
 def _scan(
-    outer: Any, queries: NDArray[np.float32], width: int, candidates: int, selector: Any
+    outer: Any, queries: NDArray[np.float32], width: int, candidates: int, mask: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Best positions and their scores, ties by position.
 
@@ -188,6 +262,7 @@ def _scan(
     faiss = import_faiss()
     # The scan runs below the id map: FAISS's own translation of ids in a selector costs a set of them.
     inner = faiss.downcast_index(outer.index)
+    selector = None if mask is None else _selector(mask)
     parameters = None if selector is None else faiss.SearchParameters(sel=selector)
     fetch = min(candidates, width + _SPARE)
     while True:

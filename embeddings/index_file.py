@@ -1,6 +1,6 @@
-"""The file of a vector index: FAISS's own format, sealed.
+"""The files of a vector index: FAISS's own format, sealed.
 
-FAISS believes whatever a damaged header says, and can crash on it. So the file ends with a seal, digests of
+FAISS believes whatever a damaged header says, and can crash on it. So each file ends with a seal, digests of
 what was written, and nothing is handed to FAISS before the seal has been checked.
 """
 
@@ -10,17 +10,24 @@ import hashlib
 import os
 import struct
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, BinaryIO, NamedTuple
 
 from embeddings.errors import IndexDamaged
 
-_VERSION = b"vecseal1"
-_SEAL = struct.Struct("<8sQQQ32s32s")  # version, dim, vectors, bytes before the codes, two digests
-_ADD_ROWS = 16_384
-_CHECKED_BYTES = 8 << 20  # vectors up to this size are hashed at every open: 5 ms, 11,000 passages
+_VERSION = b"vecseal2"
+_SEAL = struct.Struct("<8sQQQQ32s32s")  # version, the seal's four numbers, two digests
+_CHECKED_BYTES = 8 << 20  # codes up to this size are hashed at every open: 5 ms, 11,000 passages
+
+
+class Seal(NamedTuple):
+    """What a file holds: a header, the vectors' codes, and what follows them."""
+
+    dim: int
+    vectors: int
+    head: int
+    """Bytes before the codes."""
+    codes: int
+    """Bytes of the codes."""
 
 
 def import_faiss() -> Any:
@@ -30,41 +37,38 @@ def import_faiss() -> Any:
     return faiss
 
 
-def write_sealed(ids: NDArray[np.int64], vectors: Any, path: Path) -> None:
+def write_sealed(index: Any, path: Path, *, codes: int, tail: int) -> None:
     """Write an index and its seal, down to the disk.
 
+    Args:
+        index: A FAISS index that writes its codes in one piece, near its end.
+        path: The file.
+        codes: Bytes of the codes.
+        tail: Bytes behind them.
+
     Raises:
-        ValueError: A number is not finite or does not fit float16.
         OSError: The file cannot be written.
     """
-    faiss = import_faiss()
-    count, dim = vectors.shape
-    quantizer = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    index = faiss.IndexIDMap(quantizer)
-    for start in range(0, count, _ADD_ROWS):
-        # FAISS rounds halves away from zero, NumPy to even: rounded here, the codes are the caller's float16.
-        with np.errstate(over="ignore"):
-            rows = vectors[start : start + _ADD_ROWS].astype(np.float16).astype(np.float32)
-        if not np.isfinite(rows).all():
-            raise ValueError("a vector holds a number that is not finite or does not fit float16")
-        index.add_with_ids(np.ascontiguousarray(rows), ids[start : start + _ADD_ROWS])
     try:
-        faiss.write_index(index, os.fspath(path))
+        import_faiss().write_index(index, os.fspath(path))
     except RuntimeError as error:
         raise OSError(f"cannot write {path}: {error}") from error
     with path.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
-        head = size - 8 * count - 2 * dim * count
-        fields = _VERSION, dim, count, head
-        frame, codes = _digests(file, fields, size, with_codes=True)
+        seal = Seal(index.d, index.ntotal, size - codes - tail, codes)
+        digests = _digests(file, seal, size, with_codes=True)
         file.seek(size)
-        file.write(_SEAL.pack(*fields, frame, codes))
+        file.write(_SEAL.pack(_VERSION, *seal, *digests))
         file.flush()
         os.fsync(file.fileno())
 
 
-def check_seal(path: Path, verify: bool | None) -> tuple[int, int]:
-    """Compare a file with its seal; return dimension and number of vectors.
+def check_seal(path: Path, verify: bool | None) -> Seal:
+    """Compare a file with its seal.
+
+    Args:
+        path: The file.
+        verify: Whether to read the codes too; by default where there are few.
 
     Raises:
         IndexDamaged: They do not fit.
@@ -75,27 +79,24 @@ def check_seal(path: Path, verify: bool | None) -> tuple[int, int]:
         if size < 0:
             raise damaged(path, "it is cut short")
         file.seek(size)
-        version, dim, count, head, frame, codes = _SEAL.unpack(file.read(_SEAL.size))
-        if version != _VERSION or size != head + 8 * count + 2 * dim * count:
+        version, dim, vectors, head, codes, *digests = _SEAL.unpack(file.read(_SEAL.size))
+        if version != _VERSION or size < head + codes:
             raise damaged(path, "it is cut short or was overwritten")
         if verify is None:
-            verify = 2 * dim * count <= _CHECKED_BYTES
-        seen = _digests(file, (version, dim, count, head), size, with_codes=verify)
-    if seen[0] != frame or (verify and seen[1] != codes):
-        raise damaged(path, "it was overwritten")
-    return dim, count
+            verify = codes <= _CHECKED_BYTES
+        seal = Seal(dim, vectors, head, codes)
+        seen = _digests(file, seal, size, with_codes=verify)
+    if seen[0] != digests[0] or (verify and seen[1] != digests[1]):
+        raise damaged(path, "it was cut short or overwritten")
+    return seal
 
 
-def _digests(
-    file: Any, fields: tuple[bytes, int, int, int], size: int, *, with_codes: bool
-) -> tuple[bytes, bytes]:
-    """SHA-256 of the frame (seal fields, header, ids) and of the vectors' codes."""
-    _version, _dim, count, head = fields
+def _digests(file: BinaryIO, seal: Seal, size: int, *, with_codes: bool) -> tuple[bytes, bytes]:
+    """SHA-256 of the frame (the seal's numbers, the size, all around the codes) and of the codes."""
+    frame, codes = hashlib.sha256(repr((tuple(seal), size)).encode()), hashlib.sha256()
     file.seek(0)
-    frame = hashlib.sha256(repr(fields).encode())
-    frame.update(file.read(head))
-    codes = hashlib.sha256()
-    end = size - 8 * count
+    frame.update(file.read(seal.head))
+    end = seal.head + seal.codes
     if with_codes:
         while block := file.read(min(1 << 20, end - file.tell())):
             codes.update(block)

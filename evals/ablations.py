@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 import qa
-from embeddings import VectorIndex
+from embeddings import VectorIndex, VectorParts
 from embeddings.hub_reader import HubReader
 from embeddings.reader import Reader, Reading
 from evals.dataset import Question
@@ -148,20 +148,23 @@ class WithoutHeaders(qa.Archive):
         cut = [chunking.chunk(a.text, encoder.token_spans, encoder.max_tokens) for a in articles]
         texts = [a.text[start:end] for a, spans in zip(articles, cut, strict=True) for start, end in spans]
         ends = np.cumsum([len(spans) for spans in cut])
-        vectors = np.split(encoder.encode(texts).astype(np.float16), ends[:-1])
+        embedded = np.split(encoder.encode(texts).astype(np.float16), ends[:-1])
         with store.write() as transaction:
-            for article, spans, own in zip(articles, cut, vectors, strict=True):
+            for article, spans, own in zip(articles, cut, embedded, strict=True):
                 transaction.put(article, spans, own, None)
-            VectorIndex.build(*transaction.vectors(), folder / "vectors")
+            transaction.publish()
+            ids, stored = zip(*transaction.vector_batches(), strict=True)
+            VectorIndex.build(np.concatenate(ids), np.concatenate(stored), folder / "vectors")
             (folder / "keywords").mkdir()
             rows = (
                 Row(number, "", text, article.published, article.source)
-                for number, _, article, text in transaction.keyword_rows()
+                for number, article, text in transaction.keyword_rows()
             )
             KeywordIndex.build(rows, folder / "keywords")
             sources = tuple(transaction.sources())
         made = cls(folder, store, archive.settings)
         made.encoder, made.reader = encoder, archive.reader
-        indexes = VectorIndex.open(folder / "vectors"), KeywordIndex.open(folder / "keywords")
-        made._published = _Fixed(folder, store, Snapshot("", *indexes, sources))
+        vectors = VectorParts([VectorIndex.open(folder / "vectors")], encoder.dim)
+        keywords = KeywordIndex.open(folder / "keywords")
+        made._published = _Fixed(folder, store, Snapshot("", vectors, keywords, sources))
         return made

@@ -21,12 +21,15 @@ BUILT_BY = (
     "chunking.py",
     "sentences.py",
     "store.py",
+    "staging.py",
     "transaction.py",
     "snapshot.py",
+    "manifest.py",
     "keyword.py",
     "readers/*.py",
+    "../embeddings/index*.py",
 )
-"""The modules of ``qa`` that decide what is stored: when one changes, archives are built again."""
+"""The modules, seen from ``qa``, that decide what is stored: when one changes, archives are built again."""
 KEPT_SECONDS = 24 * 3600
 """How long an archive is kept that no run opens: long enough for a run elsewhere that is at work with it."""
 

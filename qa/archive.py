@@ -92,7 +92,7 @@ class Archive:
         )
         archive = cls(path, store, settings)
         archive.__dict__["encoder"] = encoder
-        with archive._published.writing():
+        with archive._published.writing("making the archive"):
             pass
         return archive
 
@@ -112,8 +112,10 @@ class Archive:
         store = Store(
             path / DATABASE, writable=os.access(path, os.W_OK) and os.access(path / DATABASE, os.W_OK)
         )
-        store.check()
         archive = cls(path, store, settings)
+        if not store.check():
+            with archive._published.writing("upgrading the archive"):
+                store.upgrade()
         with store.read() as transaction:
             model, chunker = transaction.meta("model"), transaction.meta("chunker")
         if settings.model is not None and settings.model != model:
@@ -247,16 +249,15 @@ class Archive:
             InputError: Nothing could be read at all, or there is no such field or format.
             ArchiveReadOnly: The folder cannot be written.
         """
-        with self._published.writing():
-            return ingest(sources, self._store, self.encoder, partial(read_paths, map=map, format=format))
+        with self._published.writing("adding articles") as stored:
+            return ingest(
+                sources, self._store, self.encoder, partial(read_paths, map=map, format=format), stored
+            )
 
     def remove(self, ids: str | Iterable[str]) -> int:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""
-        with self._published.writing(), self._store.write() as transaction:
-            removed = sum(map(transaction.remove, [ids] if isinstance(ids, str) else ids))
-            if removed:
-                transaction.set_meta(generation=transaction.generation + 1)
-        return removed
+        with self._published.writing("removing articles"), self._store.write() as transaction:
+            return sum(map(transaction.remove, [ids] if isinstance(ids, str) else ids))
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -351,7 +352,7 @@ class Archive:
         self._record_calibration("")
 
     def _record_calibration(self, written: str) -> None:
-        with self._published.writing(), self._store.write() as transaction:
+        with self._published.writing("calibrating"), self._store.write() as transaction:
             transaction.set_meta(calibration=written)
 
     def _models(self, transaction: Transaction, *, calibrated: bool = True) -> Models:

@@ -26,9 +26,15 @@ ReadsPaths = Callable[[Iterable[str | Path]], Iterator[Found | Skipped]]
 
 
 def ingest(
-    sources: Source | Iterable[Source], store: Store, encoder: Encoder, read: ReadsPaths = read_paths
+    sources: Source | Iterable[Source],
+    store: Store,
+    encoder: Encoder,
+    read: ReadsPaths = read_paths,
+    stored: Callable[[], None] = lambda: None,
 ) -> IngestReport:
-    """Store articles, or files and folders of articles, which ``read`` reads; each batch is committed by itself.
+    """Stage articles, or files and folders of articles, which ``read`` reads; each batch is committed by itself.
+
+    ``stored`` is called after each batch: it may publish what has been staged.
 
     Raises:
         InputError: Nothing could be read at all.
@@ -38,6 +44,7 @@ def ingest(
     articles = _found(sources, skipped, read)
     while batch := list(islice(articles, BATCH_ARTICLES)):
         _store_batch(batch, store, encoder, counts)
+        stored()
     if skipped and not counts:
         first = skipped[0]
         more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
@@ -67,7 +74,7 @@ def _store_batch(batch: Sequence[Found], store: Store, encoder: Encoder, counts:
     with store.read() as transaction:
         for found in batch:
             article, _ = found = _named(found, transaction)
-            present = transaction.article(article.id)
+            present = transaction.latest(article.id)
             if present == article and article.id not in fresh:
                 counts["unchanged"] += 1
             else:
@@ -87,7 +94,6 @@ def _store_batch(batch: Sequence[Found], store: Store, encoder: Encoder, counts:
         for (article, origin), cut in zip(fresh.values(), spans, strict=True):
             transaction.put(article, cut, vectors[at : at + len(cut)], origin)
             at += len(cut)
-        transaction.set_meta(generation=transaction.generation + 1)
 
 
 def _named(found: Found, transaction: Transaction) -> Found:
@@ -98,6 +104,6 @@ def _named(found: Found, transaction: Transaction) -> Found:
     earlier = transaction.origin(article.id)
     if earlier is None or earlier == origin or not Path(earlier).exists():
         return found
-    if transaction.article(article.id) == article:
+    if transaction.latest(article.id) == article:
         return Found(article, earlier)
     return Found(article.model_copy(update={"id": f"{Path(origin).parent.name}/{article.id}"}), origin)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qa.transaction import source_key
 from qa.types import Filters
 
-VERSION = "keyword-1"
+VERSION = "keyword-2"
 HEADER_BOOST = 0.6
 """Weight of a match in the header (title, source, date) against one in the passage."""
 _HEAP = 64_000_000
@@ -60,7 +60,7 @@ def _analyzer() -> tantivy.TextAnalyzer:
 @cache
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_integer_field("passage", fast=True)
+    builder.add_integer_field("passage", fast=True, indexed=True)
     builder.add_integer_field("day", fast=True, indexed=True)
     builder.add_text_field("source", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("header", tokenizer_name=_ANALYZER, index_option="freq")
@@ -88,8 +88,26 @@ class Row(NamedTuple):
     source: str | None
 
 
+def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> None:
+    index.register_tokenizer(_ANALYZER, _analyzer())
+    writer = index.writer(_HEAP, 1)
+    for number in gone:
+        writer.delete_documents_by_term("passage", int(number))
+    for row in rows:
+        document = tantivy.Document()
+        document.add_integer("passage", row.passage)
+        if row.published:
+            document.add_integer("day", row.published.toordinal())
+        document.add_text("source", source_key(row.source))
+        document.add_text("header", _spread_han(row.header))
+        document.add_text("body", _spread_han(row.body))
+        writer.add_document(document)
+    writer.commit()
+    writer.wait_merging_threads()
+
+
 class KeywordIndex:
-    """A folder written once by :meth:`build` and only read afterwards."""
+    """A folder of segments that are never rewritten; its readers see what it held when they opened it."""
 
     def __init__(self, index: tantivy.Index) -> None:
         self._searcher = index.searcher()
@@ -98,20 +116,19 @@ class KeywordIndex:
     @classmethod
     def build(cls, rows: Iterable[Row], folder: Path) -> None:
         """Index the rows into an empty folder."""
-        index = tantivy.Index(_schema(), path=str(folder))
-        index.register_tokenizer(_ANALYZER, _analyzer())
-        writer = index.writer(_HEAP, 1)
-        for row in rows:
-            document = tantivy.Document()
-            document.add_integer("passage", row.passage)
-            if row.published:
-                document.add_integer("day", row.published.toordinal())
-            document.add_text("source", source_key(row.source))
-            document.add_text("header", _spread_han(row.header))
-            document.add_text("body", _spread_han(row.body))
-            writer.add_document(document)
-        writer.commit()
-        writer.wait_merging_threads()
+        _write(tantivy.Index(_schema(), path=str(folder)), rows, ())
+
+    @classmethod
+    def update(cls, folder: Path, rows: Iterable[Row], gone: Iterable[int]) -> None:
+        """Add rows, and take away the passages that are gone.
+
+        tantivy adds files and replaces its lists of them by renaming: in a folder of hard links, the files
+        linked to stay as they are.
+
+        Raises:
+            ValueError: The folder holds no readable index.
+        """
+        _write(tantivy.Index.open(str(folder)), rows, gone)
 
     @classmethod
     def open(cls, folder: Path) -> KeywordIndex:
@@ -127,6 +144,14 @@ class KeywordIndex:
     def __len__(self) -> int:
         """Return the number of passages."""
         return int(self._searcher.num_docs)
+
+    def ids(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return the ids of the passages from ``first`` to ``last``, ascending."""
+        query = tantivy.Query.range_query(self._schema, "passage", tantivy.FieldType.Integer, first, last)
+        hits = self._searcher.search(query, limit=max(1, len(self)), count=False).hits
+        return np.sort(
+            np.array(self._searcher.fast_field_values("passage", [at for _, at in hits]), np.int64)
+        )
 
     def search(self, text: str, k: int, filters: Filters) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return at most ``k`` passage ids and their BM25 scores, best first; ties by ascending id."""

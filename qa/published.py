@@ -1,4 +1,4 @@
-"""The indexes of an archive's states: published with each change, opened for each question, rebuilt when damaged."""
+"""The states of an archive: published one after the other, opened for each question, rebuilt when damaged."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
-
 from qa.errors import ArchiveError, ArchiveReadOnly
-from qa.snapshot import Snapshot, SnapshotDamaged
+from qa.lock import WRITER_WAIT, ArchiveBusy, sole_writer
+from qa.manifest import SnapshotDamaged
+from qa.snapshot import Ids, Snapshot
+from qa.staging import WriteTransaction
 from qa.store import Store
 from qa.transaction import Transaction
 
 log = logging.getLogger("qa")
 
 DERIVED = "derived"
-LOCK = ".writer"
-WRITER_WAIT = 60.0
-"""Seconds a writer waits for another one before it gives up."""
 ATTEMPTS = 3
 """How often a question is tried while indexes are being rebuilt under it."""
+STAGED_PASSAGES = 50_000
+"""Passages that a writer stages before it publishes them, long before its end."""
 
 Result = TypeVar("Result")
 
@@ -34,50 +34,68 @@ class Published:
 
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder = folder
+        self._derived = folder / DERIVED
         self._store = store
         self._snapshot: Snapshot | None = None
         self._lock = threading.Lock()
         self._private: tempfile.TemporaryDirectory[str] | None = None
+        self._failed = False
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one writer; what was written is indexed when the block ends.
+    def writing(self, what: str) -> Iterator[Callable[[], None]]:
+        """Be the one writer; what is staged is published when the block ends.
+
+        Args:
+            what: What is being done, for other writers to read.
+
+        Yields:
+            To be called between transactions: publishes what is staged, if that is much.
 
         Raises:
             ArchiveReadOnly: The folder cannot be written.
-            ArchiveError: Another process has been writing for a minute.
+            ArchiveBusy: Another process has been writing for a minute.
         """
-        with self._sole_writer(WRITER_WAIT):
-            yield
-            if self._stale():
+        with self._sole_writer(what):
+            yield self._publish_if_much
+            with self._store.read() as transaction:
+                staged, derived = transaction.has_staged(), transaction.meta("derived")
+            if staged or not derived:
                 self.publish()
 
     def reading(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:
         """Do some reading in one transaction, with the indexes of its state; damaged ones are rebuilt."""
         for _ in range(ATTEMPTS):
             try:
-                with self._store.read() as transaction:
-                    stale = transaction.meta("derived_generation") != transaction.meta("generation")
-                    if not (stale and self._catch_up()):
-                        return work(transaction, self._current(transaction))
+                self._catch_up()
+                return self._read(work)
             except SnapshotDamaged as error:
                 self._repair(error)
         raise ArchiveError(
             f"{self._folder}: its indexes cannot be built. Free some disk space and try again."
         )
 
-    def _stale(self) -> bool:
-        with self._store.read() as transaction:
-            return transaction.meta("derived_generation") != transaction.meta("generation")
+    def publish(self, *, rebuild: bool = False) -> None:
+        """Make what is staged the present state, with its indexes; the caller is the one writer.
 
-    def publish(self) -> None:
-        """Build the indexes of the present state and record them as its own."""
-        folder = self._folder / DERIVED
-        with self._store.write() as transaction:
-            before = transaction.meta("derived")
-            name = Snapshot.build(transaction, folder)
-            transaction.set_meta(derived=name, derived_generation=transaction.generation)
-        Snapshot.prune(folder, keep={before, name})
+        Args:
+            rebuild: Write the indexes anew, all of them.
+
+        Raises:
+            ArchiveError: There is no room for them. Nothing is lost.
+        """
+        try:
+            with self._store.write() as transaction:
+                before = transaction.meta("derived")
+                gone = transaction.publish()
+                name = "" if rebuild or not before else self._extended(transaction, before, gone)
+                name = name or Snapshot.build(transaction, self._derived)
+                transaction.set_meta(derived=name, published_to=transaction.last_passage())
+        except (OSError, ValueError) as error:
+            raise ArchiveError(
+                f"The indexes of {self._folder} cannot be written ({error}). Nothing was lost: make room, then "
+                "run it again."
+            ) from error
+        Snapshot.prune(self._derived, keep={before, name})
 
     def close(self) -> None:
         """Close the files."""
@@ -89,37 +107,61 @@ class Published:
                 self._private.cleanup()
                 self._private = None
 
+    def _extended(self, transaction: WriteTransaction, before: str, gone: Ids) -> str:
+        try:
+            return Snapshot.extend(transaction, self._derived, before, gone)
+        except SnapshotDamaged as error:
+            log.warning("The search index of %s is being rebuilt (%s).", self._folder, error)
+            return ""
+
+    def _publish_if_much(self) -> None:
+        with self._store.read() as transaction:
+            staged = transaction.last_passage() - int(transaction.meta("published_to", "0"))
+        if staged >= STAGED_PASSAGES:
+            self.publish()
+
     @contextmanager
-    def _sole_writer(self, wait: float) -> Iterator[None]:
+    def _sole_writer(self, what: str, wait: float = WRITER_WAIT) -> Iterator[None]:
         if not self._store.writable:
             raise ArchiveReadOnly(
                 f"{self._folder} cannot be written. Copy the archive to a folder of your own."
             )
-        try:
-            with FileLock(self._folder / LOCK, timeout=wait):
-                yield
-        except Timeout:
-            raise ArchiveError(
-                f"Another process is writing to {self._folder}. Run this again when it is done."
-            ) from None
+        with sole_writer(self._folder, what, wait):
+            yield
 
-    def _current(self, transaction: Transaction) -> Snapshot:
-        name = transaction.meta("derived")
+    def _read(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:
+        while True:
+            with self._store.read() as transaction:
+                name = transaction.meta("derived")
+                try:
+                    return work(transaction, self._current(name))
+                except SnapshotDamaged:
+                    with self._store.read() as later:
+                        if later.meta("derived") == name:
+                            raise
+            # else the state had been replaced, and its files were gone, before they were opened
+
+    def _current(self, name: str) -> Snapshot:
         with self._lock:
             if self._snapshot is None or not (self._snapshot.name == name or self._private):
-                self._snapshot = Snapshot.open(self._folder / DERIVED, name)
+                self._snapshot = Snapshot.open(self._derived, name)
             return self._snapshot
 
-    def _catch_up(self) -> bool:
-        """Index what a writer that was cut off left unindexed, unless one is at work; tell whether it was done."""
-        if not self._store.writable or self._private:
-            return False
+    def _catch_up(self) -> None:
+        """Publish what a writer that was cut off left staged, unless one is at work."""
+        if not self._store.writable or self._private or self._failed:
+            return
+        with self._store.read() as transaction:
+            if not transaction.has_staged():
+                return
         try:
-            with FileLock(self._folder / LOCK, timeout=0):
+            with self._sole_writer("publishing what was left", wait=0):
                 self.publish()
-                return True
-        except Timeout:
-            return False
+        except ArchiveBusy:
+            pass
+        except ArchiveError as error:
+            self._failed = True
+            log.warning("%s Questions are answered from the state before.", error)
 
     def _repair(self, error: SnapshotDamaged) -> None:
         with self._store.read() as transaction:
@@ -128,11 +170,11 @@ class Published:
         if not self._store.writable:
             self._build_aside()
             return
-        with self._sole_writer(WRITER_WAIT):
+        with self._sole_writer("rebuilding the indexes"):
             with self._store.read() as transaction:
                 if transaction.meta("derived") != broken:
                     return
-            self.publish()
+            self.publish(rebuild=True)
         with self._lock:
             self._snapshot = None
 

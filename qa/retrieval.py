@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from embeddings import Encoder
 from qa.fusion import Floats, favour, fuse
+from qa.manifest import SnapshotDamaged
 from qa.mentions import find
-from qa.snapshot import Snapshot, SnapshotDamaged
+from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.types import Article, Hit, Passage, Query
 
@@ -95,11 +96,10 @@ def rank(
 ) -> list[Ranked]:
     """Rank passages of at least ``min(k, articles the filters leave)`` articles, going as deep as that takes."""
     wanted = min(k, transaction.coverage(query.filters).articles)
-    passages = transaction.passage_count()
     depth = max(DEPTH, 4 * wanted)
     while True:
         ranked = rank_passages(query, depth, transaction, snapshot, encoder)
-        if len({entry.article for entry in ranked}) >= wanted or depth >= passages:
+        if len({entry.article for entry in ranked}) >= wanted or depth >= len(snapshot.vectors):
             return ranked
         depth *= 4
 

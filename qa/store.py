@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qa.errors import ArchiveDamaged, ArchiveIncompatible, ArchiveReadOnly
+from qa.staging import WriteTransaction
 from qa.transaction import Transaction
 
 APPLICATION_ID = 0x71614152  # "qaAR"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -35,8 +36,19 @@ CREATE TABLE passage (
     article INTEGER NOT NULL REFERENCES article (key),
     start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
 );
-CREATE INDEX passage_article ON passage (article);
+CREATE INDEX passage_article ON passage (article)
 """
+_SINCE_VERSION_2 = """
+CREATE INDEX article_id ON article (id);
+CREATE TABLE staged (id TEXT PRIMARY KEY, article INTEGER) WITHOUT ROWID;
+CREATE TABLE source (
+    key TEXT PRIMARY KEY, name TEXT, articles INTEGER NOT NULL, dated INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO source SELECT source_key, min(source), count(*), count(published) FROM article
+    WHERE current GROUP BY source_key
+"""
+"""``staged`` names what the next publication changes: the article's new revision, or none where it is removed.
+``source`` counts the articles of each source."""
 
 
 class Store:
@@ -55,18 +67,20 @@ class Store:
         store = cls(path)
         with store._connection() as db:
             db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; COMMIT;")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         with store.write() as transaction:
+            transaction.run(_SCHEMA, _SINCE_VERSION_2)
+            transaction.run(
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
+            )
             transaction.set_meta(generation=0, **meta)
         return store
 
-    def check(self) -> None:
-        """Check that this is an archive's database which this version can read.
+    def check(self) -> bool:
+        """Check that this is an archive's database which this version can read; tell whether it is up to date.
 
         Raises:
             ArchiveDamaged: It is no database of ours.
-            ArchiveIncompatible: A newer version wrote it.
+            ArchiveIncompatible: A newer version wrote it, or an older one where nothing can be written.
         """
         with self._connection() as db:
             application = db.execute("PRAGMA application_id").fetchone()[0]
@@ -80,6 +94,38 @@ class Store:
                 f"{self.path.parent} was written by a newer version (schema {version}, this one reads "
                 f"{SCHEMA_VERSION}). Update the program: pip install -U archive-qa."
             )
+        if version < SCHEMA_VERSION and not self.writable:
+            raise ArchiveIncompatible(
+                f"{self.path.parent} was written by an older version and cannot be written now. Open it once, "
+                "or a copy of it, where it can be."
+            )
+        return bool(version == SCHEMA_VERSION)
+
+    def upgrade(self) -> None:
+        """Bring the database of an older version up to date, in one step; the caller is the one writer."""
+        with self.write() as transaction:
+            if transaction.run("PRAGMA user_version")[0] < SCHEMA_VERSION:
+                transaction.run(_SINCE_VERSION_2, f"PRAGMA user_version = {SCHEMA_VERSION}")
+                transaction.set_meta(derived="")
+
+    def vacuum(self) -> None:
+        """Give the room of what was deleted back; the whole database is written anew.
+
+        Raises:
+            ArchiveError: Something else is at work, or there is no room for a second copy.
+        """
+        with self._connection() as db:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+
+    def problems(self) -> list[str]:
+        """Return what SQLite finds wrong in the file, page by page and index by index."""
+        with self._connection() as db:
+            try:
+                found = [str(row[0]) for row in db.execute("PRAGMA integrity_check (20)")]
+            except sqlite3.DatabaseError as error:
+                return [str(error)]
+        return [] if found == ["ok"] else found
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -92,7 +138,7 @@ class Store:
                 db.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self) -> Iterator[WriteTransaction]:
         """Enter a write transaction, committed unless the block raises."""
         if not self.writable:
             raise ArchiveReadOnly(
@@ -101,7 +147,7 @@ class Store:
         with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
-                yield Transaction(db)
+                yield WriteTransaction(db)
                 db.commit()
             finally:
                 db.rollback()

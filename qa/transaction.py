@@ -1,4 +1,7 @@
-"""What is asked of the database, inside one transaction: articles, passages, vectors, recorded properties.
+"""What is read of the database, inside one transaction: articles, passages, vectors, recorded properties.
+
+Readers see what has been published: revisions that are ``current`` and their passages. What waits for the next
+publication (:mod:`qa.staging`) lies in the same tables; its passages are in no snapshot yet.
 
 A passage id is never used twice, so that an index built from an older state can miss a passage but never
 name another one.
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -18,8 +21,9 @@ from numpy.typing import NDArray
 
 from qa.types import Article, Coverage, Filters, Passage
 
-_COLUMNS = ("id", "title", "text", "url", "published", "source", "author", "section", "lang")
-_SELECT = f"SELECT {', '.join('a.' + c for c in _COLUMNS)}, a.extra FROM article a"
+COLUMNS = ("id", "title", "text", "url", "published", "source", "author", "section", "lang")
+_SELECT = f"SELECT {', '.join('a.' + c for c in COLUMNS)}, a.extra FROM article a"
+_BATCH = 4096
 
 
 def source_key(source: str | None) -> str:
@@ -43,7 +47,7 @@ def where(filters: Filters) -> tuple[str, list[Any]]:
 
 
 class Transaction:
-    """One consistent view of the database; made by :meth:`Store.read` or :meth:`Store.write`."""
+    """One consistent view of the database; made by :meth:`qa.store.Store.read`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -55,20 +59,21 @@ class Transaction:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if row is None else str(row[0])
 
-    def set_meta(self, **values: str | int) -> None:
-        """Record properties of the archive."""
-        self._db.executemany("REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in values.items()])
-
     @property
     def generation(self) -> int:
-        """How many committed changes the articles have seen."""
+        """How many publications the articles have seen."""
         return int(self.meta("generation", "0"))
 
     # -- articles -----------------------------------------------------------------------------
 
     def article(self, article_id: str) -> Article | None:
-        """Return an article in its current revision."""
+        """Return an article in its published revision."""
         row = self._db.execute(f"{_SELECT} WHERE a.current AND a.id = ?", (article_id,)).fetchone()
+        return None if row is None else _article(row)
+
+    def latest(self, article_id: str) -> Article | None:
+        """Return an article as the next publication will show it."""
+        row = self._db.execute(f"{_SELECT} WHERE a.key = ?", (self._latest_key(article_id),)).fetchone()
         return None if row is None else _article(row)
 
     def articles(self, filters: Filters | None = None) -> Iterator[Article]:
@@ -87,77 +92,61 @@ class Transaction:
         return [_article(row) for row in rows]
 
     def origin(self, article_id: str) -> str | None:
-        """Return the file an article was named after."""
+        """Return the file that the latest revision of an article was read from."""
         row = self._db.execute(
-            "SELECT origin FROM article WHERE current AND id = ?", (article_id,)
+            "SELECT origin FROM article WHERE key = ?", (self._latest_key(article_id),)
         ).fetchone()
+        return None if row is None else row[0]
+
+    def _latest_key(self, article_id: str) -> int | None:
+        row: tuple[int | None] | None = (
+            self._db.execute("SELECT article FROM staged WHERE id = ?", (article_id,)).fetchone()
+            or self._db.execute("SELECT key FROM article WHERE current AND id = ?", (article_id,)).fetchone()
+        )
         return None if row is None else row[0]
 
     def coverage(self, filters: Filters | None = None) -> Coverage:
         """Count the articles a filter leaves, and the days they span."""
-        condition, values = where(filters or Filters())
-        count, dated, first, last = self._db.execute(
-            f"SELECT count(*), count(published), min(published), max(published) FROM article a WHERE {condition}",
-            values,
-        ).fetchone()
+        if filters is None or not filters.active:
+            # counted by source already; and one end at a time, SQLite takes it from an index
+            sql = (
+                "SELECT coalesce(sum(articles), 0), coalesce(sum(dated), 0),"
+                " (SELECT min(published) FROM article WHERE current),"
+                " (SELECT max(published) FROM article WHERE current) FROM source"
+            )
+            values: list[Any] = []
+        else:
+            condition, values = where(filters)
+            sql = (
+                "SELECT count(*), count(published), min(published), max(published)"
+                f" FROM article a WHERE {condition}"
+            )
+        count, dated, first, last = self._db.execute(sql, values).fetchone()
         return Coverage(articles=count, undated=count - dated, first=first, last=last)
 
     def sources(self) -> list[str]:
         """Return the sources' names, the most frequent first."""
         rows = self._db.execute(
-            "SELECT min(source) FROM article WHERE current AND source IS NOT NULL"
-            " GROUP BY source_key ORDER BY count(*) DESC, source_key"
+            "SELECT name FROM source WHERE articles AND name IS NOT NULL ORDER BY articles DESC, key"
         )
         return [row[0] for row in rows]
 
-    def put(
-        self,
-        article: Article,
-        spans: Sequence[tuple[int, int]],
-        vectors: NDArray[np.float16],
-        origin: str | None,
-    ) -> None:
-        """Store an article's new revision with its passages, in place of an older one."""
-        self._retire(article.id)
-        key = self._db.execute(
-            f"INSERT INTO article (current, {', '.join(_COLUMNS)}, extra, origin, source_key, stored)"
-            f" VALUES (1, {', '.join('?' * len(_COLUMNS))}, ?, ?, ?, ?)",
-            (
-                *(getattr(article, c) if c != "published" else _iso(article) for c in _COLUMNS),
-                json.dumps(article.extra, ensure_ascii=True, sort_keys=True),
-                origin,
-                source_key(article.source),
-                datetime.now(UTC).isoformat(timespec="seconds"),
-            ),
-        ).lastrowid
-        self._db.executemany(
-            "INSERT INTO passage (article, start, end, vector) VALUES (?, ?, ?, ?)",
-            [
-                (key, start, end, vector.tobytes())
-                for (start, end), vector in zip(spans, vectors, strict=True)
-            ],
-        )
-
-    def remove(self, article_id: str) -> bool:
-        """Remove an article with all its revisions; tell whether it was there."""
-        if not self._retire(article_id):
-            return False
-        self._db.execute("DELETE FROM article WHERE id = ?", (article_id,))
-        return True
-
-    def _retire(self, article_id: str) -> bool:
-        row = self._db.execute("SELECT key FROM article WHERE current AND id = ?", (article_id,)).fetchone()
-        if row is None:
-            return False
-        self._db.execute("DELETE FROM passage WHERE article = ?", row)
-        self._db.execute("UPDATE article SET current = 0 WHERE key = ?", row)
-        return True
-
     # -- passages -----------------------------------------------------------------------------
 
-    def passage_count(self) -> int:
-        """Return the number of passages."""
-        return int(self._db.execute("SELECT count(*) FROM passage").fetchone()[0])
+    def passage_count(self, after: int = 0) -> int:
+        """Return the number of published passages, or of those with ids greater than ``after``."""
+        sql = (
+            "SELECT count(*) FROM passage p JOIN article a ON a.key = p.article WHERE a.current AND p.id > ?"
+        )
+        return int(self._db.execute(sql, (after,)).fetchone()[0])
+
+    def last_passage(self) -> int:
+        """Return the greatest id of a passage, published or not; 0 where there is none."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM passage").fetchone()[0])
+
+    def has_staged(self) -> bool:
+        """Whether anything waits for the next publication."""
+        return self._db.execute("SELECT 1 FROM staged LIMIT 1").fetchone() is not None
 
     def allowed(self, filters: Filters) -> NDArray[np.int64] | None:
         """Return the ids of the passages a filter leaves, ascending; ``None`` means all of them."""
@@ -200,34 +189,48 @@ class Transaction:
             found[number] = passage, article
         return found
 
-    def vectors(self, ids: Sequence[int] | None = None) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-        """Return ids (n,) and vectors (n, dim) of the passages asked for, or of all, by ascending id."""
-        sql, values = "SELECT id, vector FROM passage", []
-        if ids is not None:
-            sql += " WHERE id IN (SELECT value FROM json_each(?))"
-            values = [json.dumps([int(i) for i in ids])]
-        rows = self._db.execute(f"{sql} ORDER BY id", values).fetchall()
-        numbers = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        flat = np.frombuffer(b"".join(row[1] for row in rows), np.float16)
-        return numbers, flat.reshape(len(rows), -1) if rows else flat.reshape(0, int(self.meta("dim", "1")))
+    def vectors(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        """Return ids (n,) and vectors (n, dim) of the passages asked for, by ascending id."""
+        rows = self._db.execute(
+            "SELECT id, vector FROM passage WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (json.dumps([int(i) for i in ids]),),
+        )
+        return self._arrays(rows.fetchall())
 
-    def keyword_rows(self) -> Iterator[tuple[int, int, Article, str]]:
-        """Yield ``(passage id, article key, article, passage text)`` of every passage, article by article."""
+    def vector_batches(self, after: int = 0) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+        """Yield ids and vectors of the published passages with ids greater than ``after``, ascending."""
+        rows = self._db.execute(
+            "SELECT p.id, p.vector FROM passage p JOIN article a ON a.key = p.article"
+            " WHERE a.current AND p.id > ? ORDER BY p.id",
+            (after,),
+        )
+        while some := rows.fetchmany(_BATCH):
+            yield self._arrays(some)
+
+    def vector_sample(self, n: int) -> NDArray[np.float16]:
+        """Return the vectors of up to ``n`` passages, drawn at random."""
+        ids = Random(0).sample(range(1, self.last_passage() + 1), min(n, self.last_passage()))
+        return self.vectors(ids)[1]
+
+    def keyword_rows(self, after: int = 0) -> Iterator[tuple[int, Article, str]]:
+        """Yield ``(passage id, article, text)`` of each published passage with an id greater than ``after``."""
         rows = self._db.execute(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, a.key, p.start, p.end,')}"
-            " JOIN passage p ON p.article = a.key ORDER BY p.article, p.id"
+            " JOIN passage p ON p.article = a.key WHERE a.current AND p.id > ? ORDER BY p.id",
+            (after,),
         )
         last: tuple[int, Article] | None = None
         for number, key, start, end, *row in rows:
             if last is None or last[0] != key:
                 last = key, _article(row)
-            yield number, key, last[1], last[1].text[start:end]
+            yield number, last[1], last[1].text[start:end]
 
-
-def _iso(article: Article) -> str | None:
-    return article.published.isoformat() if article.published else None
+    def _arrays(self, rows: list[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        ids = np.fromiter((number for number, _ in rows), np.int64, len(rows))
+        flat = np.frombuffer(b"".join(vector for _, vector in rows), np.float16)
+        return ids, flat.reshape(len(rows), int(self.meta("dim", "1")))
 
 
 def _article(row: Sequence[Any]) -> Article:
     *fields, extra = row
-    return Article(**dict(zip(_COLUMNS, fields, strict=True)), extra=json.loads(extra))
+    return Article(**dict(zip(COLUMNS, fields, strict=True)), extra=json.loads(extra))

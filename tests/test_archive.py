@@ -204,7 +204,15 @@ def _flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_truncate, _scribble, _flip, Path.unlink], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
-    "pattern", ["vectors.faiss", "keywords/*.store", "keywords/*.term", "keywords/meta.json", "manifest.json"]
+    "pattern",
+    [
+        "vectors/*.faiss",
+        "gone.npy",
+        "keywords/*.store",
+        "keywords/*.term",
+        "keywords/meta.json",
+        "manifest.json",
+    ],
 )
 def test_damaged_indexes_are_rebuilt_with_a_notice(seed_archive, settings, caplog, damage, pattern):
     expected = seed_archive.search("delegation Lin'an", k=5)
