@@ -37,6 +37,7 @@ from qa.ui.answer import answer_html, examples_html, heading_html, message_html
 from qa.ui.article import article_page, missing_page
 from qa.ui.links import Asked, Place
 from qa.ui.policy import ARTICLE_POLICY
+from qa.ui.routes import routes
 
 log = logging.getLogger("qa.page")
 
@@ -82,6 +83,7 @@ def create_app(archive: qa.Archive, settings: Settings | None = None) -> FastAPI
         return HTMLResponse(page, status, headers=policy)
 
     app.add_route("/article/{article_id:path}", read, methods=["GET"])
+    app.router.routes.extend(routes(archive, app.state.gate))
     app.mount("/ui", StaticFiles(directory=ASSETS))
     guard(app, settings, lambda: app.state.ready.is_set() and app.state.gate.open)
     gr.mount_gradio_app(

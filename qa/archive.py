@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
-from qa import calibration, chunking, examples, weights
+from qa import calibration, chunking, examples, occurrences, weights
 from qa.answering import Answerer
 from qa.calibration import Calibration, Trial
 from qa.errors import (
@@ -30,7 +30,7 @@ from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
 from qa.store import Store
 from qa.transaction import Transaction
-from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Turn
+from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Occurrences, Turn
 from qa.understanding import understand
 
 if TYPE_CHECKING:
@@ -315,6 +315,24 @@ class Archive:
             return Answerer(transaction, snapshot, models, refuse).answer(query, notices)
 
         return self._published.reading(work)
+
+    def mentions(self, term: str, filters: Filters | None = None, *, exact: bool = False) -> Occurrences:
+        """Return every place where a term stands, in texts and titles, not only the best ones.
+
+        Args:
+            term: A word, a name or a phrase, whose words stand one after the other. Forms of a word count as
+                the word ("prosecutors" for "prosecutor").
+            filters: Which articles to look at.
+            exact: Whether only the words as written count; case never does.
+
+        Raises:
+            QuestionError: There is no word to look for.
+        """
+        return self._published.reading(
+            lambda transaction, snapshot: occurrences.find(
+                [term], filters or Filters(), transaction, snapshot, exact=exact
+            )
+        )
 
     def calibrate(
         self, questions: int = 200, *, seed: int = 0, progress: Callable[[int, int], None] | None = None

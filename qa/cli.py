@@ -25,8 +25,10 @@ from embeddings import EmbeddingError
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, QAError
+from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
+from qa.tabular import csv_lines, json_text
 from qa.types import Answer, Citation, Filters, IngestReport
 from qa.wording import words_for
 
@@ -120,8 +122,42 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool) -> 
         answer = archive.ask(question, filters=filters)
     for notice in answer.notices:
         click.echo(f"qa: {notice}", err=True)
+    if term := asked_term(question):
+        click.echo(f'qa: for every mention, not only the best: qa mentions "{_plain(term)}"', err=True)
     click.echo(_json(answer.model_dump(mode="json")) if as_json else render(answer))
     return ABSTAINED if answer.abstained else 0
+
+
+@cli.command()
+@click.argument("term")
+@_archive_option
+@_filter_options
+@click.option("--exact", is_flag=True, help="Only as written: prosecutors is not prosecutor.")
+@click.option("--sort", type=click.Choice(ORDERS), default="date", show_default=True, help="In which order.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV; cells like formulas get a leading '.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def mentions(
+    term: str, folder: Path | None, filters: Filters, exact: bool, sort: Order, as_csv: bool, as_json: bool
+) -> int:
+    """List every mention of TERM: a word, a name or a phrase."""
+    with _opened(folder) as archive:
+        found = ordered(archive.mentions(term, filters, exact=exact), sort)
+    if as_csv:
+        click.echo("".join(csv_lines(found)), nl=False)
+    elif as_json:
+        click.echo(json_text(found))
+    else:
+        for article_id, group in groupby(found.occurrences, key=lambda o: o.article_id):
+            places = list(group)
+            facts = [places[0].title or article_id, places[0].source, str(places[0].published or "undated")]
+            click.echo(click.style(_plain(" · ".join(fact for fact in facts if fact)), bold=True))
+            for place in places:
+                where = "title" if place.field == "title" else f"{place.start}–{place.end}"
+                click.echo("\n".join(_wrapped(f"  {_plain(place.sentence)} ({where})", 100, indent="    ")))
+        counts = [(len(found), "mention"), (found.articles, "article")]
+        said = " in ".join(f"{count:,} {thing}{'' if count == 1 else 's'}" for count, thing in counts)
+        click.echo(f"{said}; {found.coverage.articles:,} looked through.")
+    return 0 if found.occurrences else ABSTAINED
 
 
 @cli.command()

@@ -78,6 +78,14 @@ def terms(text: str) -> list[str]:
     return list(dict.fromkeys(_analyzer().analyze(" ".join(content))))
 
 
+def same_word(token: str) -> str:
+    """Return what all forms of a word have in common for the search: folded, in lower case, its stem.
+
+    Empty for a word too long to be indexed.
+    """
+    return " ".join(_analyzer().analyze(token))
+
+
 class Row(NamedTuple):
     """A passage as it is indexed."""
 
@@ -168,6 +176,31 @@ class KeywordIndex:
         scores = np.array([score for score, _ in found], np.float32)
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]
+
+    def holding(self, text: str, filters: Filters) -> NDArray[np.int64]:
+        """Return the ids of all passages that hold the rarest term of a text, in body or header, ascending.
+
+        All terms count, stop words too. Empty where the text has none that is indexed.
+        """
+        found = list(dict.fromkeys(_analyzer().analyze(_spread_han(text))))
+        rare = [word for word in found if not (len(word) == 1 and _HAN_RUN.fullmatch(word))]
+        if rare:
+            rarest = min(rare, key=self._frequency)
+            either = [tantivy.Query.term_query(self._schema, field, rarest) for field in ("body", "header")]
+        elif found:  # a lone Chinese character stands in the index only inside its pairs
+            pattern = f"{found[0]}.?|.{found[0]}"
+            either = [tantivy.Query.regex_query(self._schema, field, pattern) for field in ("body", "header")]
+        else:
+            return np.empty(0, np.int64)
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in either])
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._conditions(filters)])
+        hits = self._searcher.search(query, limit=max(1, len(self)), count=False).hits
+        return np.sort(
+            np.array(self._searcher.fast_field_values("passage", [at for _, at in hits]), np.int64)
+        )
+
+    def _frequency(self, word: str) -> int:
+        return sum(int(self._searcher.doc_freq(field, word)) for field in ("body", "header"))
 
     def document_frequency(self, word: str) -> int:
         """Return in how many passages a term (as :func:`terms` gives it) stands."""

@@ -266,3 +266,37 @@ class IngestReport(Frozen):
     updated: int = 0
     unchanged: int = 0
     skipped: list[Skipped] = []
+
+
+class Occurrence(Frozen):
+    """One place where a term stands: ``text[start:end] == quote`` in the article's text, or its title."""
+
+    article_id: str
+    title: str
+    source: str | None = None
+    published: date | None = None
+    url: str | None = None
+    text_sha256: str
+    field: Literal["text", "title"] = "text"
+    start: int
+    end: int
+    quote: str
+    sentence: str
+    """The sentence, or the title, that the term stands in; ``sentence_start`` is where that begins."""
+    sentence_start: int
+
+
+class Occurrences(Frozen):
+    """Every place where a term stands in an archive, or the part of it a filter leaves."""
+
+    term: str
+    filters: Filters = Filters()
+    articles: int
+    """How many articles mention the term."""
+    occurrences: tuple[Occurrence, ...] = ()
+    coverage: Coverage
+    """What was looked through."""
+
+    def __len__(self) -> int:
+        """Return how many places there are."""
+        return len(self.occurrences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from datetime import date
 
 from qa.types import Coverage
@@ -56,13 +57,13 @@ def coverage_text(coverage: Coverage) -> str:
     return ", ".join(parts)
 
 
-def document(title: str, body: str, *, lang: str | None = None) -> str:
+def document(title: str, body: str, *, lang: str | None = None, styles: Sequence[str] = ("article",)) -> str:
     """Wrap ``body`` (HTML) into a whole page that loads nothing but this server's stylesheets."""
     language = lang if lang and re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", lang) else "en"
     return (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n"
-        '<link rel="stylesheet" href="/ui/palette.css">\n<link rel="stylesheet" href="/ui/article.css">\n'
-        f"</head>\n<body>\n{body}\n</body>\n</html>\n"
+        + "".join(f'<link rel="stylesheet" href="/ui/{name}.css">\n' for name in ("palette", *styles))
+        + f"</head>\n<body>\n{body}\n</body>\n</html>\n"
     )

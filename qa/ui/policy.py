@@ -17,6 +17,9 @@ ARTICLE_POLICY = (
 )
 """Content-Security-Policy of an article's own page: our stylesheets and nothing else."""
 
+FORM_POLICY = ARTICLE_POLICY.replace("form-action 'none'", "form-action 'self'")
+"""Content-Security-Policy of our pages that hold a form."""
+
 _POLICY = b"content-security-policy"
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 

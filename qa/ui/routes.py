@@ -1,0 +1,78 @@
+"""The addresses beside the page: every mention of a term, as a page and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from embeddings import EmbeddingError
+from qa.archive import Archive
+from qa.errors import Busy, QAError
+from qa.server.asgi import client
+from qa.server.gate import Gate
+from qa.tabular import csv_lines, json_text
+from qa.types import Occurrences
+from qa.ui.mentions import View, mentions_page
+from qa.ui.policy import FORM_POLICY
+
+Endpoint = Callable[[Request], Response]
+
+
+def routes(archive: Archive, gate: Gate) -> list[Route]:
+    """Return the routes: ``/mentions``, ``/mentions.csv``, ``/mentions.json``; each asks for a place at the gate."""
+
+    def found(request: Request, view: View) -> Occurrences:
+        with gate.admitted(client(request.scope)):
+            return archive.mentions(view.asked.question, view.asked.filters, exact=view.exact)
+
+    def page(request: Request) -> Response:
+        view = View.restore(request.query_params)
+        headers = {"Content-Security-Policy": FORM_POLICY, "Cache-Control": "no-cache"}
+        if not view.asked.question:
+            return HTMLResponse(mentions_page(None, view), headers=headers)
+        try:
+            return HTMLResponse(mentions_page(found(request, view), view), headers=headers)
+        except (QAError, EmbeddingError) as error:
+            status, more = _refused(error)
+            return HTMLResponse(mentions_page(None, view, str(error)), status, headers={**headers, **more})
+
+    def table(request: Request) -> Response:
+        lines = csv_lines(found(request, View.restore(request.query_params)))
+        text = "\ufeff" + "".join(lines)  # a byte order mark, or spreadsheets guess the encoding
+        return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as("mentions.csv"))
+
+    def data(request: Request) -> Response:
+        text = json_text(found(request, View.restore(request.query_params)))
+        return Response(text, media_type="application/json", headers=_saved_as("mentions.json"))
+
+    return [
+        Route("/mentions", page),
+        Route("/mentions.csv", _plainly(table)),
+        Route("/mentions.json", _plainly(data)),
+    ]
+
+
+def _plainly(endpoint: Endpoint) -> Endpoint:
+    """Answer what goes wrong with one line and the status that fits."""
+
+    def answered(request: Request) -> Response:
+        try:
+            return endpoint(request)
+        except (QAError, EmbeddingError) as error:
+            status, headers = _refused(error)
+            return PlainTextResponse(f"{error}\n", status, headers=headers)
+
+    return answered
+
+
+def _refused(error: Exception) -> tuple[int, dict[str, str]]:
+    if isinstance(error, Busy):
+        return 429, {"Retry-After": str(error.retry_after)}
+    return 400, {}
+
+
+def _saved_as(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
