@@ -128,14 +128,16 @@ class TestFinding:
         ),
         term=st.lists(st.sampled_from(["ann", "lee", "bank", "公益", "益"]), min_size=1, max_size=2),
     )
-    @bounds(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @bounds(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     def test_it_agrees_with_reading_everything(self, tmp_path_factory, settings, texts, term):
         wanted = " ".join(term)
         tokens = re.compile(r"[公益诉]|[a-z]+")
         stem = {"banks": "bank"}
         keys = [stem.get(t, t) for t in tokens.findall(wanted.lower())]
         with qa.Archive.create(tmp_path_factory.mktemp("a") / "x", settings=settings) as archive:
-            articles = [qa.Article(id=str(i), text=" ".join(words) or ".") for i, words in enumerate(texts)]
+            articles = [
+                qa.Article(id=str(i), text=" ".join(["Start.", *words])) for i, words in enumerate(texts)
+            ]
             archive.add(articles)
             expected = []
             for article in articles:
