@@ -65,6 +65,10 @@ class HubReader:
         self._request = self._compiled.create_infer_request()
         self._lock = threading.Lock()
 
+    def reads(self, question: str) -> bool:
+        """Whether it may be asked a question: whoever chose the model knows its languages."""
+        return True
+
     def read(
         self, question: str, passages: Sequence[str], titles: Sequence[str] | None = None
     ) -> list[Reading]:

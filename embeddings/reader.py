@@ -166,6 +166,11 @@ class Reader:
         compiled, memory = load_compiled(kept, network, threads=threads)
         return cls(PairEncoder(tokenizer, max_tokens=config["max_tokens"]), compiled, memory, fingerprint)
 
+    def reads(self, question: str) -> bool:
+        """Whether a question is in Latin letters: the reader was trained on English alone."""
+        letters = [character for character in question if character.isalpha()]
+        return 2 * sum(character < "\u0250" for character in letters) >= len(letters)
+
     def read(
         self, question: str, passages: Sequence[str], titles: Sequence[str] | None = None
     ) -> list[Reading]:

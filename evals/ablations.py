@@ -49,6 +49,10 @@ class RememberingReader(Reader):
         self._known.update(zip(new, readings, strict=True))
         return [self._known[key] for key in keys]
 
+    def reads(self, question: str) -> bool:
+        """Whether the reader can read a question."""
+        return self._reader.reads(question)
+
 
 def reopened(archive: qa.Archive, **changes: object) -> qa.Archive:
     """Open an archive once more under other settings; with the same reader, where they name the same."""

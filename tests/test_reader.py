@@ -254,6 +254,14 @@ def test_the_bundled_reader_finds_a_plain_answer_and_ranks_its_passage_first():
     assert readings[1].span_score > max(readings[0].span_score, readings[2].span_score)
 
 
+def test_only_questions_in_latin_letters_are_read(reader):
+    assert reader.reads("Who led the delegation to Genève?")
+    assert reader.reads("2023?")
+    assert reader.reads("What does 检察院 mean in English?")
+    assert not reader.reads("谁率领代表团访问 Geneva？")
+    assert not reader.reads("Кто руководил делегацией?")
+
+
 def write_training_folder(root):
     from evals.reader_data import SETS
 
