@@ -30,7 +30,7 @@ from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
 from qa.store import Store
 from qa.transaction import Transaction
-from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Occurrences, Turn
+from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Occurrences, Progress, Turn
 from qa.understanding import understand
 
 if TYPE_CHECKING:
@@ -183,6 +183,11 @@ class Archive:
         with self._store.read() as transaction:
             yield from transaction.articles()
 
+    def __contains__(self, article_id: object) -> bool:
+        """Whether there is an article with that id."""
+        with self._store.read() as transaction:
+            return transaction.article(str(article_id)) is not None
+
     def get(self, article_id: str) -> Article:
         """Return an article.
 
@@ -236,6 +241,7 @@ class Archive:
         *,
         map: Mapping[str, str] | None = None,
         format: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """Add articles, or files and folders of articles; what is there already is updated or left alone.
 
@@ -244,15 +250,18 @@ class Archive:
             map: The column or key in which a field of an article is found, where it has another name:
                 ``{"text": "body", "date": "published_at"}``.
             format: The extension to go by where a name has none that is known.
+            progress: Called now and then, in this thread, with how far the work has come.
+
+        Whatever interrupts it, Ctrl-C included, what is stored by then is kept; the exception carries a note
+        that says how many articles that is. The same call goes on from there.
 
         Raises:
             InputError: Nothing could be read at all, or there is no such field or format.
             ArchiveReadOnly: The folder cannot be written.
         """
+        read = partial(read_paths, map=map, format=format)
         with self._published.writing("adding articles") as stored:
-            return ingest(
-                sources, self._store, self.encoder, partial(read_paths, map=map, format=format), stored
-            )
+            return ingest(sources, self._store, self.encoder, read, stored, progress)
 
     def remove(self, ids: str | Iterable[str]) -> int:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""

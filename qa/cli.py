@@ -22,6 +22,7 @@ import click
 from pydantic import ValidationError
 
 from embeddings import EmbeddingError
+from qa import indexing
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, QAError
@@ -29,12 +30,11 @@ from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
 from qa.tabular import csv_lines, json_text
-from qa.types import Answer, Citation, Filters, IngestReport
+from qa.types import Answer, Citation, Filters
 from qa.wording import words_for
 
 P = ParamSpec("P")
 ABSTAINED, FAILED, INTERRUPTED = 3, 2, 130
-SHOWN_SKIPS = 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -53,10 +53,10 @@ def main(args: Sequence[str] | None = None) -> None:
         click.echo(f"qa: {_plain(error.format_message())} (qa --help shows the commands)", err=True)
         code = FAILED
     except (QAError, EmbeddingError) as error:
-        click.echo(f"qa: {_plain(str(error))}", err=True)
+        click.echo(f"qa: {_plain(' '.join([str(error), *_notes(error)]))}", err=True)
         code = FAILED
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("qa: stopped. Articles indexed so far are kept; run the same command to go on.", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        click.echo(f"qa: {' '.join(['stopped.', *_notes(error)])}", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
@@ -184,13 +184,17 @@ def mentions(
     help="What standard input is, and files without a known extension: csv, html.  "
     "[default: told by their beginning]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print events as lines of JSON; the last one is the report."
+)
 def index(
     paths: tuple[Path, ...],
     folder: Path,
     model: str | None,
     mappings: tuple[str, ...],
     format: str | None,
+    quiet: bool,
     as_json: bool,
 ) -> int:
     """Add articles to an archive; what it holds already is updated or left alone.
@@ -206,16 +210,16 @@ def index(
         Archive.create(folder, model, settings=settings) if new else Archive.open(folder, settings=settings)
     )
     with archive:
-        report = archive.add(paths, map=columns, format=format)
+        archive.encoder  # noqa: B018 - loaded, and what that has to say is said, before the bar stands there
+        with indexing.shown(quiet=quiet, as_json=as_json) as show:
+            report = archive.add(paths, map=columns, format=format, progress=show)
         size = len(archive)
-    _show_skipped(report)
     if as_json:
-        click.echo(_json(report.model_dump(mode="json")))
-    else:
-        click.echo(
-            f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
-            f"{len(report.skipped):,} skipped. {folder} holds {size:,} article{'' if size == 1 else 's'}."
-        )
+        indexing.event("report", **report.model_dump(mode="json"), articles=size)
+        return 0
+    indexing.show_skipped(report, folder, _plain)
+    plural = "" if size == 1 else "s"
+    click.echo(f"{indexing.summary(report)}. {folder} holds {size:,} article{plural}.")
     return 0
 
 
@@ -236,8 +240,7 @@ def _columns(mappings: Sequence[str]) -> dict[str, str]:
 def remove(ids: tuple[str, ...], folder: Path | None) -> int:
     """Remove articles by id."""
     with _opened(folder) as archive:
-        held = {article.id for article in archive}
-        for missing in [i for i in ids if i not in held]:
+        for missing in [one for one in ids if one not in archive]:
             click.echo(f"qa: no article {_plain(missing)!r}", err=True)
         removed = archive.remove(ids)
     click.echo(f"{removed:,} removed.")
@@ -398,11 +401,11 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     ]
 
 
-def _show_skipped(report: IngestReport) -> None:
-    for where, why in report.skipped[:SHOWN_SKIPS]:
-        click.echo(f"qa: skipped {_plain(where)}: {_plain(why)}", err=True)
-    if (more := len(report.skipped) - SHOWN_SKIPS) > 0:
-        click.echo(f"qa: and {more:,} more were skipped; --json lists them all", err=True)
+def _notes(error: BaseException) -> list[str]:
+    """Return what an interrupted run says of what is kept."""
+    return getattr(
+        error.__cause__ or error, "__notes__", []
+    )  # click turns Ctrl-C into an exception of its own
 
 
 def _plain(text: str) -> str:

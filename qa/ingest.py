@@ -1,28 +1,69 @@
-"""Articles → the database: what is new or changed is cut, encoded and stored, batch by batch."""
+"""Articles → the database: what is new or changed is cut, encoded and stored, batch by batch.
+
+Reading and cutting run in the caller's thread, encoding and writing beside it (:mod:`qa.pipeline`). What is
+in memory is bounded by the batches on their way, not by the archive.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embeddings import Encoder
 from qa import chunking
 from qa.errors import InputError
+from qa.pipeline import Pipeline
 from qa.readers import read_paths
 from qa.readers.found import Found
+from qa.readers.survey import Survey
+from qa.sentences import Span
 from qa.store import Store
-from qa.transaction import Transaction
+from qa.tally import Tally, Watcher
 from qa.types import Article, IngestReport, Skipped
 
-BATCH_ARTICLES = 64
+BATCH_PASSAGES = 256
+"""Passages that are encoded together, sorted by length, and stored in one transaction; whole articles."""
+BATCH_ARTICLES = 1024
 
 Source = str | Path | Article
-ReadsPaths = Callable[[Iterable[str | Path]], Iterator[Found | Skipped]]
+
+
+class ReadsPaths(Protocol):
+    """Reads files; :func:`qa.readers.read_paths` with its options set."""
+
+    def __call__(self, paths: Iterable[str | Path], *, survey: Survey) -> Iterator[Found | Skipped]:
+        """Yield the articles of files, and why something is skipped."""
+
+
+class Cut(NamedTuple):
+    """An article, new or changed, and the spans of its passages."""
+
+    found: Found
+    new: bool
+    spans: list[Span]
+
+    @property
+    def texts(self) -> list[str]:
+        """What is embedded for each passage."""
+        article = self.found.article
+        head = chunking.header(article)
+        return [chunking.embedded_text(head, article.text[start:end]) for start, end in self.spans]
+
+
+class Batch(NamedTuple):
+    """Articles that are encoded and stored together; ``fraction`` of the input is done with after them."""
+
+    cuts: list[Cut]
+    fraction: float | None
+
+
+Encoded = tuple[Batch, list[NDArray[np.float16] | Exception]]
+"""A batch with the vectors of each article, (passages, dim), or why there are none."""
 
 
 def ingest(
@@ -31,79 +72,165 @@ def ingest(
     encoder: Encoder,
     read: ReadsPaths = read_paths,
     stored: Callable[[], None] = lambda: None,
+    progress: Watcher | None = None,
 ) -> IngestReport:
     """Stage articles, or files and folders of articles, which ``read`` reads; each batch is committed by itself.
 
-    ``stored`` is called after each batch: it may publish what has been staged.
+    ``stored`` is called after each batch, in a thread: it may publish what has been staged. An exception stops
+    all that runs; a note on it says what is kept.
 
     Raises:
         InputError: Nothing could be read at all.
     """
-    counts: Counter[str] = Counter()
-    skipped: list[Skipped] = []
-    articles = _found(sources, skipped, read)
-    while batch := list(islice(articles, BATCH_ARTICLES)):
-        _store_batch(batch, store, encoder, counts)
-        stored()
-    if skipped and not counts:
-        first = skipped[0]
-        more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
-        raise InputError(f"Nothing could be read. {first.where}: {first.why}{more}.")
-    return IngestReport(**counts, skipped=skipped)
-
-
-def _found(sources: Source | Iterable[Source], skipped: list[Skipped], read: ReadsPaths) -> Iterator[Found]:
     given = [sources] if isinstance(sources, str | Path | Article) else sources
-    for are_articles, some in groupby(given, lambda source: isinstance(source, Article)):
-        for found in (
-            map(Found, cast(Iterable[Article], some))
-            if are_articles
-            else read(cast(Iterable[str | Path], some))
+    run = _Run(store, encoder, read, stored, Tally(progress))
+    try:
+        run.go(given)
+    except InputError:
+        raise
+    except BaseException as error:
+        count = run.tally.stored
+        kept = f"{count:,} article{' is' if count == 1 else 's are'} stored. " if count else ""
+        error.add_note(f"{kept}Run the same command again; it goes on where it stopped.")
+        raise
+    tally = run.tally
+    if tally.skipped and not (tally.added or tally.updated or tally.unchanged):
+        first = tally.skipped[0]
+        more = f" (and {len(tally.skipped) - 1} more)" if len(tally.skipped) > 1 else ""
+        raise InputError(f"Nothing could be read. {first.where}: {first.why}{more}.")
+    tally.tell("publishing", now=True)
+    return tally.report()
+
+
+class _Run:
+    """One run of adding."""
+
+    def __init__(
+        self, store: Store, encoder: Encoder, read: ReadsPaths, stored: Callable[[], None], tally: Tally
+    ) -> None:
+        self.tally = tally
+        self._stored = stored
+        self._store = store
+        self._encoder = encoder
+        self._read = read
+        self._survey = Survey()
+        self._pending: dict[str, Found] = {}
+        """By id, the last of each article that is on its way to the database."""
+
+    def go(self, sources: Iterable[Source]) -> None:
+        """Read all sources and store what is new or changed."""
+        if (
+            self.tally.watched
+            and isinstance(sources, Sequence)
+            and not any(isinstance(source, Article) for source in sources)
         ):
-            if isinstance(found, Skipped):
-                skipped.append(found)
-            elif not found.article.text.strip():
-                skipped.append(Skipped(found.article.id, "the article has no text"))
+            self._survey.measure(cast(Sequence[str | Path], sources))
+        self.tally.tell(now=True)
+        with Pipeline(self._encode, self._write, self.tally.tell) as pipeline:
+            cuts: list[Cut] = []
+            passages = 0
+            for found in self._found(sources):
+                self.tally.tell()
+                if (cut := self._cut(found)) is None:
+                    continue
+                cuts.append(cut)
+                passages += len(cut.spans)
+                if passages >= BATCH_PASSAGES or len(cuts) >= BATCH_ARTICLES:
+                    pipeline.put(Batch(cuts, self._fraction()))
+                    cuts, passages = [], 0
+            if cuts:
+                pipeline.put(Batch(cuts, self._fraction()))
+
+    def _fraction(self) -> float | None:
+        total = self._survey.total
+        return min(self._survey.done / total, 1.0) if total else None
+
+    def _found(self, sources: Iterable[Source]) -> Iterator[Found]:
+        for are_articles, some in groupby(sources, lambda source: isinstance(source, Article)):
+            for found in (
+                map(Found, cast(Iterable[Article], some))
+                if are_articles
+                else self._read(cast(Iterable[str | Path], some), survey=self._survey)
+            ):
+                self.tally.read += 1
+                if isinstance(found, Skipped):
+                    self.tally.skip(*found)
+                elif not found.article.text.strip():
+                    self.tally.skip(found.article.id, "the article has no text")
+                else:
+                    yield found
+
+    def _cut(self, found: Found) -> Cut | None:
+        """Cut an article under the id it gets; ``None`` where it is there already as it is, or cannot be cut."""
+        article, _ = found = self._named(found)
+        present = self._present(article.id)
+        if present and present.article == article:
+            self.tally.unchanged += 1
+            if not self._pending:
+                self.tally.fraction = self._fraction()
+            return None
+        try:
+            spans = chunking.chunk(article.text, self._encoder.token_spans, self._encoder.max_tokens)
+        except Exception as error:  # noqa: BLE001 - a text that breaks the tokenizer costs only itself
+            self.tally.skip(article.id, f"cannot be cut into passages: {error}")
+            return None
+        self._pending[article.id] = found
+        return Cut(found, present is None, spans)
+
+    def _present(self, article_id: str) -> Found | None:
+        """Return an article as it will be once all that is on its way is stored."""
+        if pending := self._pending.get(article_id):
+            return pending
+        with self._store.read() as transaction:  # begun only now: what is no longer on its way is in it
+            article = transaction.latest(article_id)
+            return Found(article, transaction.origin(article_id)) if article else None
+
+    def _named(self, found: Found) -> Found:
+        """Keep two files of the same name apart: no article is updated from another file while its own exists."""
+        article, origin = found
+        if origin is None or not (present := self._present(article.id)):
+            return found
+        earlier = present.origin
+        if earlier is None or earlier == origin or not Path(earlier).exists():
+            return found
+        if present.article == article:
+            return Found(article, earlier)
+        return Found(article.model_copy(update={"id": f"{Path(origin).parent.name}/{article.id}"}), origin)
+
+    def _encode(self, batch: Batch) -> Encoded:
+        try:
+            return batch, list(self._vectors(batch.cuts))
+        except Exception:  # noqa: BLE001 - raised again unless it is one text's fault
+            self._encoder.encode([""])  # an encoder that cannot do this either is broken
+        each: list[NDArray[np.float16] | Exception] = []
+        for cut in batch.cuts:
+            try:
+                each.extend(self._vectors([cut]))
+            except Exception as error:  # noqa: BLE001 - a text that breaks the encoder costs only itself
+                each.append(error)
+        return batch, each
+
+    def _vectors(self, cuts: Sequence[Cut]) -> list[NDArray[np.float16]]:
+        texts = [text for cut in cuts for text in cut.texts]
+        vectors = np.empty((len(texts), self._encoder.dim), np.float16)
+        for at in range(0, len(texts), 2 * BATCH_PASSAGES):
+            part = slice(at, at + 2 * BATCH_PASSAGES)
+            vectors[part] = self._encoder.encode(texts[part])
+        return np.split(vectors, np.cumsum([len(cut.spans) for cut in cuts])[:-1])
+
+    def _write(self, encoded: Encoded) -> None:
+        batch, vectors = encoded
+        with self._store.write() as transaction:
+            for cut, rows in zip(batch.cuts, vectors, strict=True):
+                if not isinstance(rows, Exception):
+                    transaction.put(cut.found.article, cut.spans, rows, cut.found.origin)
+        self._stored()
+        for cut, rows in zip(batch.cuts, vectors, strict=True):
+            article_id = cut.found.article.id
+            if isinstance(rows, Exception):
+                self.tally.skip(article_id, f"cannot be encoded: {rows}")
             else:
-                yield found
-
-
-def _store_batch(batch: Sequence[Found], store: Store, encoder: Encoder, counts: Counter[str]) -> None:
-    """Cut and encode a batch outside any transaction, then store it in one."""
-    fresh: dict[str, Found] = {}
-    with store.read() as transaction:
-        for found in batch:
-            article, _ = found = _named(found, transaction)
-            present = transaction.latest(article.id)
-            if present == article and article.id not in fresh:
-                counts["unchanged"] += 1
-            else:
-                counts["updated" if present is not None or article.id in fresh else "added"] += 1
-                fresh[article.id] = found
-    if not fresh:
-        return
-    spans = [chunking.chunk(f.article.text, encoder.token_spans, encoder.max_tokens) for f in fresh.values()]
-    texts = [
-        chunking.embedded_text(chunking.header(article), article.text[start:end])
-        for (article, _), cut in zip(fresh.values(), spans, strict=True)
-        for start, end in cut
-    ]
-    vectors = encoder.encode(texts).astype(np.float16)
-    with store.write() as transaction:
-        at = 0
-        for (article, origin), cut in zip(fresh.values(), spans, strict=True):
-            transaction.put(article, cut, vectors[at : at + len(cut)], origin)
-            at += len(cut)
-
-
-def _named(found: Found, transaction: Transaction) -> Found:
-    """Keep two files of the same name apart: no article is updated from another file while its own exists."""
-    article, origin = found
-    if origin is None:
-        return found
-    earlier = transaction.origin(article.id)
-    if earlier is None or earlier == origin or not Path(earlier).exists():
-        return found
-    if transaction.latest(article.id) == article:
-        return Found(article, earlier)
-    return Found(article.model_copy(update={"id": f"{Path(origin).parent.name}/{article.id}"}), origin)
+                self.tally.count(new=cut.new, passages=len(rows))
+            if self._pending.get(article_id) is cut.found:
+                del self._pending[article_id]
+        self.tally.fraction = batch.fraction

@@ -152,7 +152,7 @@ def test_indexing_names_what_it_skips_and_goes_on(run, tmp_path):
         "binary data, not text",
         "no such file or folder",
     ]
-    again = run("index", tmp_path / "in" / "good.txt", "--archive", tmp_path / "archive", "--json")
+    again = run("index", tmp_path / "in" / "good.txt", "--archive", tmp_path / "archive", "--json", "--quiet")
     assert json.loads(again.stdout)["unchanged"] == 1
 
 

@@ -23,6 +23,7 @@ from qa.readers.parquet import read_parquet
 from qa.readers.pdf import read_pdf
 from qa.readers.rows import columns
 from qa.readers.source import Reader, Source
+from qa.readers.survey import Survey
 from qa.readers.table import read_csv, read_tsv
 from qa.readers.text import read_text
 from qa.readers.walk import File, walk
@@ -74,7 +75,10 @@ _PAGE = re.compile(
 
 
 def read_paths(
-    paths: Iterable[str | Path], map: Mapping[str, str] | None = None, format: str | None = None
+    paths: Iterable[str | Path],
+    map: Mapping[str, str] | None = None,
+    format: str | None = None,
+    survey: Survey | None = None,
 ) -> Iterator[Found | Skipped]:
     """Read files, folders (recursively), patterns such as ``pages/**/*.html``, and standard input (``-``).
 
@@ -87,6 +91,7 @@ def read_paths(
         map: The column or key in which a field of an article is found, where it has another name.
         format: The extension to go by where a name has none that is known. By default, standard input and web
             pages are told by their first bytes.
+        survey: Keeps account of what is read.
 
     Raises:
         InputError: There is no such field or format.
@@ -95,11 +100,11 @@ def read_paths(
         format = f".{format.lower().lstrip('.')}"
         if format not in READERS:
             raise InputError(f"format: {format} is not known, only {_known()}.")
-    return _read_paths(paths, columns(map or {}), format)
+    return _read_paths(paths, columns(map or {}), format, survey or Survey())
 
 
 def _read_paths(
-    paths: Iterable[str | Path], columns: Mapping[str, str], format: str | None
+    paths: Iterable[str | Path], columns: Mapping[str, str], format: str | None, survey: Survey
 ) -> Iterator[Found | Skipped]:
     with closing(Child()) as child:
         for path in paths:
@@ -110,15 +115,16 @@ def _read_paths(
                 if isinstance(file, Skipped):
                     yield Skipped(*map(_well_formed, file))
                 else:
-                    yield from _summed(_on_disk(file, columns, child), format)
+                    yield from _summed(_on_disk(file, columns, child, survey), format)
+                    survey.finished(file)
 
 
-def _on_disk(file: File, columns: Mapping[str, str], child: Child) -> Source:
+def _on_disk(file: File, columns: Mapping[str, str], child: Child, survey: Survey) -> Source:
     return Source(
         name=file.name,
         id=file.id,
         where=_well_formed(str(file.path)),
-        opener=lambda: file.path.open("rb"),
+        opener=lambda: survey.opened(file.path.open("rb")),
         budget=Budget(file.size),
         path=file.path,
         origin=_well_formed(os.path.realpath(file.path)),

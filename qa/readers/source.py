@@ -97,7 +97,7 @@ class Source:
     def seekable(self) -> Iterator[BinaryIO]:
         """Open it for reading in any order; what does not lie on disk by itself is copied aside."""
         if self.path:
-            with self.path.open("rb") as file:
+            with self.open() as file:
                 yield file
             return
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
