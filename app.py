@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import json
 import logging
 import socket
 import sys
@@ -19,35 +18,25 @@ import click
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
 
 import qa
-from embeddings import EmbeddingError
-from qa.errors import ArticleNotFound, QAError, ServerError
+from qa.errors import ServerError
 from qa.server import log as requests_log
 from qa.server.asgi import client
 from qa.server.gate import AT_ONCE, WAITING, Gate
 from qa.server.guard import guard
 from qa.settings import Settings
-from qa.types import Answer, Article
-from qa.ui import ASSETS
-from qa.ui.answer import answer_html, examples_html, heading_html, message_html
-from qa.ui.article import article_page, missing_page
-from qa.ui.links import Asked, Place
-from qa.ui.policy import ARTICLE_POLICY
+from qa.ui.links import Asked
+from qa.ui.page_routes import PROBLEMS, add_routes
 from qa.ui.routes import routes
 
 log = logging.getLogger("qa.page")
 
-EXAMPLES = 4
 FINISHING = 20.0
 """Seconds that questions being answered may take to end when the server is stopped."""
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
-PROBLEMS = (QAError, EmbeddingError)
 TITLE = "Ask the archive"
-LOST = "The server could not answer that. Try again; if it happens again, its log says why."
+LOADER = 'import("/ui/page.js").then((page) => page.start(element));'
 HEAD = (
     '<link rel="stylesheet" href="/ui/palette.css"><link rel="stylesheet" href="/ui/page.css">'
     '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
@@ -55,7 +44,7 @@ HEAD = (
 
 
 def create_app(archive: qa.Archive, settings: Settings | None = None) -> FastAPI:
-    """Build the ASGI app: the page at ``/``, articles at ``/article/{id}``, stylesheets at ``/ui``.
+    """Build the ASGI app: the page at ``/``, what it asks for, and ``ask`` for programs.
 
     ``app.state.ready`` is an event that makes ``/healthz`` say so; ``app.state.gate`` admits questions.
 
@@ -66,25 +55,8 @@ def create_app(archive: qa.Archive, settings: Settings | None = None) -> FastAPI
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.ready, app.state.gate = threading.Event(), Gate(settings.rate)
 
-    def read(request: Request) -> Response:
-        params = request.query_params
-        try:
-            article = archive.get(request.path_params["article_id"] or params.get("id", ""))
-            place, status = Place.read(params, len(article.text)), 200
-            page = article_page(article, place, Asked.restore(params))
-        except ArticleNotFound:
-            page, status = (
-                missing_page("No such article", "The archive holds no article at this address."),
-                404,
-            )
-        except QAError as error:
-            page, status = missing_page("The archive cannot be read", str(error)), 503
-        policy = {"Content-Security-Policy": ARTICLE_POLICY, "Cache-Control": "no-cache"}
-        return HTMLResponse(page, status, headers=policy)
-
-    app.add_route("/article/{article_id:path}", read, methods=["GET"])
     app.router.routes.extend(routes(archive, app.state.gate))
-    app.mount("/ui", StaticFiles(directory=ASSETS))
+    add_routes(app, archive, settings, app.state.gate)
     guard(app, settings, lambda: app.state.ready.is_set() and app.state.gate.open)
     gr.mount_gradio_app(
         app,
@@ -139,33 +111,13 @@ def main() -> None:
 
 
 def _page(archive: qa.Archive, settings: Settings, gate: Gate) -> gr.Blocks:
-    empty = message_html("", kind="hint")
+    """The page for people is one block of our own HTML, filled by its script; programs get ``ask``.
+
+    gr.Chatbot renders answers as Markdown, announces none to a screen reader, holds no cards beside them,
+    and its events take a queue and a stream where one request does.
+    """
 
     def ask(
-        request: gr.Request,
-        question: str,
-        after: str = "",
-        before: str = "",
-        sources: list[str] | None = None,
-    ) -> Answer:
-        asked = Asked.read(question, after, before, sources)
-        with gate.admitted(client(request.request.scope)):
-            answer = archive.ask(asked.question, filters=asked.filters)
-        if settings.log_questions:
-            requests_log.write("question", question=answer.question, abstained=answer.abstained)
-        return answer
-
-    def show(question: str, after: str, before: str, sources: list[str] | None, request: gr.Request) -> str:
-        if not (question or "").strip():
-            return message_html("Type a question, or pick one of the examples.", kind="hint")
-        try:
-            answer = ask(request, question, after, before, sources)
-            asked = Asked.read(answer.question, after, before, sources)
-            return answer_html(answer, asked, _articles(archive, answer))
-        except PROBLEMS as error:
-            return message_html(str(error))
-
-    def ask_api(
         request: gr.Request,
         question: str,
         after: str = "",
@@ -174,72 +126,19 @@ def _page(archive: qa.Archive, settings: Settings, gate: Gate) -> gr.Blocks:
     ) -> dict[str, Any]:
         """Ask the archive; dates as 2023, 2023-09 or 2023-09-11. Returns the answer with its citations."""
         try:
-            return ask(request, question, after, before, sources).model_dump(mode="json")
+            asked = Asked.read(question, after, before, sources)
+            with gate.admitted(client(request.request.scope)):
+                answer = archive.ask(asked.question, filters=asked.filters)
         except PROBLEMS as error:
             raise gr.Error(str(error), print_exception=False) from None
-
-    def pick(event: gr.EventData) -> str:
-        return str(event.question)
-
-    def restore(request: gr.Request) -> list[Any]:
-        """Fill the page; without a question in its address, leave alone what is being typed meanwhile."""
-        asked = Asked.restore(request.query_params)
-        first, last, chosen = asked.filters.after, asked.filters.before, list(asked.filters.sources)
-        try:
-            choices, examples, coverage = archive.sources(), archive.examples(EXAMPLES), archive.coverage()
-        except PROBLEMS as error:
-            return [*[gr.skip()] * 4, "", heading_html(), message_html(str(error))]
-        shown = [examples_html(examples), heading_html(coverage)]
-        if not asked.question:
-            return [*[gr.skip()] * 3, gr.update(choices=choices), *shown, gr.skip()]
-        days = [day.isoformat() if day else "" for day in (first, last)]
-        result = show(asked.question, days[0], days[1], chosen, request)
-        return [asked.question, *days, gr.update(choices=choices, value=chosen), *shown, result]
+        if settings.log_questions:
+            requests_log.write("question", question=answer.question, abstained=answer.abstained)
+        return answer.model_dump(mode="json")
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        heading = gr.HTML(heading_html(), elem_id="heading", apply_default_css=False)
-        with gr.Row(elem_id="ask-row"):
-            question = gr.Textbox(
-                label="Your question",
-                placeholder="Who, what, when, where …",
-                max_lines=6,
-                autofocus=True,
-                scale=1,
-                elem_id="question",
-                html_attributes=gr.InputHTMLAttributes(autocomplete="off", enterkeyhint="search"),
-            )
-            button = gr.Button("Ask", variant="primary", scale=0, min_width=96, elem_id="ask")
-        with gr.Accordion("Filters", open=False, elem_id="filters"), gr.Row():
-            after = gr.Textbox(label="Published on or after", placeholder="2023, 2023-09 or 2023-09-11")
-            before = gr.Textbox(label="Published on or before", placeholder="2023, 2023-09 or 2023-09-11")
-            sources = gr.Dropdown([], label="Source", multiselect=True, allow_custom_value=True)
-        result = gr.HTML(empty, elem_id="result", apply_default_css=False)
-        chips = gr.HTML("", elem_id="examples", apply_default_css=False, js_on_load=_script("pick.js"))
-
-        given = [question, after, before, sources]
-        # Unqueued: Gradio's browser client now and then loses one of two queued events that overlap.
-        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-        asking: dict[str, Any] = {**hidden, "show_progress": "minimal", "fn": show, "inputs": given}
-        asking |= {"outputs": result, "js": _script("remember.js")}
-        lost: dict[str, Any] = {**hidden, "outputs": result, "js": f"() => {json.dumps(message_html(LOST))}"}
-        gr.on([question.submit, button.click], **asking).failure(None, **lost)
-        chips.click(pick, None, question, **hidden).then(**asking).failure(None, **lost)
-        page.load(restore, None, [*given, chips, heading, result], **hidden)
-        gr.api(ask_api, api_name="ask")
+        gr.HTML("", elem_id="archive", apply_default_css=False, js_on_load=LOADER)
+        gr.api(ask, api_name="ask")
     return page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING)
-
-
-def _articles(archive: qa.Archive, answer: Answer) -> dict[str, Article]:
-    """The articles of the passages found, less any removed in the meantime."""
-    articles = {}
-    for article_id in {hit.article_id for hit in answer.hits}:
-        with contextlib.suppress(ArticleNotFound):
-            articles[article_id] = archive.get(article_id)
-    return articles
-
-
-def _script(name: str) -> str:
-    return (ASSETS / name).read_text("utf-8")
 
 
 def _warm(archive: qa.Archive, ready: threading.Event) -> None:

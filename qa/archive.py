@@ -29,8 +29,9 @@ from qa.selection import Models, SentenceVectors, relevance
 from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
 from qa.store import Store
+from qa.timeline import Timeline, timeline
 from qa.transaction import Transaction
-from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Occurrences, Progress, Turn
+from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Occurrences, Progress, Query, Turn
 from qa.understanding import understand
 
 if TYPE_CHECKING:
@@ -205,6 +206,12 @@ class Archive:
         with self._store.read() as transaction:
             return transaction.coverage(filters)
 
+    @property
+    def generation(self) -> int:
+        """How many committed changes the articles have seen."""
+        with self._store.read() as transaction:
+            return transaction.generation
+
     def sources(self) -> list[str]:
         """Return the names of the articles' sources, the most frequent first."""
         with self._store.read() as transaction:
@@ -342,6 +349,10 @@ class Archive:
                 [term], filters or Filters(), transaction, snapshot, exact=exact
             )
         )
+
+    def timeline(self, query: Query) -> Timeline:
+        """Count the articles near a query by the month of their publication, whatever period it is limited to."""
+        return self._published.reading(lambda transaction, snapshot: timeline(query, transaction, snapshot))
 
     def calibrate(
         self, questions: int = 200, *, seed: int = 0, progress: Callable[[int, int], None] | None = None

@@ -53,6 +53,9 @@ class Settings(BaseModel):
     log_questions: bool = False
     """Whether the questions are written down too."""
 
+    keep_conversations: bool = False
+    """Whether browsers keep conversations when their tab is closed; not on machines that people share."""
+
     @property
     def known_hosts(self) -> tuple[str, ...]:
         """The names in ``hosts``."""

@@ -473,7 +473,7 @@ class TestLog:
         entries = [json.loads(line) for line in lines]
         assert set(entries[0]) == {"time", "event", "method", "route", "status", "ms", "client"}
         shown = [(e["method"], e["route"], e["status"]) for e in entries]
-        assert ("GET", "/article/…", 404) in shown
+        assert ("GET", "/article/{article_id:path}", 404) in shown
         assert ("GET", "/", 200) in shown
         assert ("GET", "/gradio_api/call/{api_name}/{event_id}", 200) in shown
         assert ("OTHER", "none", 404) in shown

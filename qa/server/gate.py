@@ -58,6 +58,19 @@ class Gate:
                 self._running -= 1
                 self._changed.notify_all()
 
+    @contextmanager
+    def spare(self) -> Iterator[bool]:
+        """Hold a place that nobody waits for, if there is one, for what is not urgent; tell whether there was."""
+        with self._changed:
+            free = not self._closed and not self._waiting and self._running < self._at_once - 1
+            self._running += free
+        try:
+            yield free
+        finally:
+            with self._changed:
+                self._running -= free
+                self._changed.notify_all()
+
     def close(self, patience: float) -> bool:
         """Let nobody in any more and wait for those inside; tell whether all got through in so many seconds."""
         with self._changed:

@@ -1,204 +1,150 @@
-"""An answer as HTML: the quotes with numbered citations, the source cards, or an honest refusal."""
+"""An answer as HTML: the question as understood, the quotes with their numbers or an honest refusal, the sources."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
-from qa.types import Answer, Article, Citation, Coverage, Hit
-from qa.ui.html import coverage_text, day, day_html, escape, isolate
-from qa.ui.links import Asked, Place, article_url, original_url
+from qa.timeline import Timeline
+from qa.types import Answer, Article, Citation
+from qa.ui.bars import bars_html
+from qa.ui.cards import marked_quote, sources_html, title_of
+from qa.ui.chips import chips_html
+from qa.ui.html import day_html, escape, isolate, lang_attribute
+from qa.ui.links import Asked, Place, article_url
+from qa.ui.texts import Texts
 from qa.wording import words_for
 
-_SHOWN = 700
+
+def answer_html(
+    answer: Answer,
+    asked: Asked,
+    articles: Mapping[str, Article],
+    texts: Texts,
+    *,
+    turn: int = 1,
+    left_out: int = 0,
+    timeline: Timeline | None = None,
+    note: str = "",
+) -> str:
+    """Render a turn of the conversation.
+
+    Args:
+        answer: What the archive said.
+        asked: The question that stands alone, for the way back from an article.
+        articles: By id, those that the citations and ``answer.hits`` come from.
+        texts: The page's words.
+        turn: Which turn it is, so that its ids are its own.
+        left_out: Undated articles that the period excludes.
+        timeline: When the articles near the question were published.
+        note: What was done about the filters, if anything.
+    """
+    said = (
+        _refusal(answer, asked, texts) if answer.abstained else _Said(answer, asked, articles, texts).html()
+    )
+    notices = "".join(
+        f'<p class="notice">{escape(notice)}</p>' for notice in (note, *answer.notices) if notice
+    )
+    bars = bars_html(timeline, answer.query.filters, texts) if timeline else ""
+    sources = sources_html(answer, asked, articles, texts, turn)
+    return (
+        f"{question_html(answer.question, texts, chips_html(answer, left_out, texts))}"
+        f'<div class="body"><div class="column"><div class="answer">{notices}{said}</div>{actions_html(texts)}</div>'
+        f'<div class="sources">{sources}</div>'
+        f'<div class="more">{bars}<div class="next"></div></div></div>'
+    )
 
 
-def answer_html(answer: Answer, asked: Asked, articles: Mapping[str, Article]) -> str:
-    """Render an answer; ``articles`` holds, by id, those that ``answer.hits`` come from."""
-    if answer.abstained:
-        searched = "With these filters it covers" if asked.filters.active else "The archive covers"
-        said = (
-            '<p class="verdict">'
-            + escape(words_for(answer.question).silent)
-            + "</p>"
-            + (f'<p class="reason">{escape(answer.reason)}</p>' if answer.reason else "")
-            + f'<p class="covers">{searched} {escape(coverage_text(answer.coverage))}.</p>'
+def question_html(question: str, texts: Texts, chips: str = "") -> str:
+    """Render the head of a turn: what was asked."""
+    return f'<div class="asked"><h2><span class="unseen">{texts.you_asked} </span>{isolate(question)}</h2>{chips}</div>'
+
+
+def actions_html(texts: Texts, *, answered: bool = True) -> str:
+    """Render the row under an answer; what else can be done with one is added here."""
+    names = {"copy": texts.copy, "link": texts.link} if answered else {}
+    names |= {"again": texts.retry, "edit": texts.rephrase}
+    buttons = "".join(
+        f'<button type="button" data-do="{name}">{label}</button>' for name, label in names.items()
+    )
+    return f'<div class="actions">{buttons}</div>'
+
+
+def _refusal(answer: Answer, asked: Asked, texts: Texts) -> str:
+    covers = texts.covers_filtered if asked.filters.active else texts.covers
+    return (
+        f'<p class="verdict">{escape(words_for(answer.question).silent)}</p>'
+        + (f'<p class="reason">{escape(answer.reason)}</p>' if answer.reason else "")
+        + f'<p class="covers">{escape(covers.format(what=texts.coverage(answer.coverage)))}</p>'
+    )
+
+
+class _Said:
+    """The words of an answer that is not a refusal."""
+
+    def __init__(self, answer: Answer, asked: Asked, articles: Mapping[str, Article], texts: Texts) -> None:
+        self._answer, self._asked, self._articles, self._texts = answer, asked, articles, texts
+
+    def html(self) -> str:
+        if self._answer.differ:
+            return self._differing()
+        return f'<div class="said"><p>{self._quoted()}</p></div>'
+
+    def _differing(self) -> str:
+        """The newest statement first and large, the earlier ones listed with their dates."""
+        newest, *earlier = self._answer.citations
+        items = "".join(
+            f'<li><p class="when">{day_html(citation.published, self._texts)}</p>'
+            f"<p>{self._statement(citation)}</p></li>"
+            for citation in earlier
         )
-        cards = _closest(answer.closest, asked) if answer.closest else ""
-    else:
-        said = f'<div class="said"><p>{_said(answer, asked)}</p></div>'
-        cards = '<h2>Sources</h2>\n<ol class="cards">' + "".join(
-            f'<li class="card" id="source-{citation.n}">{_card(citation, asked)}</li>'
-            for citation in answer.citations
+        return (
+            f'<div class="said differ"><p class="verdict">{escape(words_for(self._answer.question).differ)}</p>'
+            f'<p class="when">{self._texts.latest} · {day_html(newest.published, self._texts)}</p>'
+            f"<p>{self._statement(newest)}</p>"
+            f'<h3 class="when">{self._texts.earlier}</h3><ol class="earlier">{items}</ol></div>'
         )
-        cards += "</ol>"
-    notices = "".join(f'<p class="notice">{escape(notice)}</p>' for notice in answer.notices)
-    return _result(notices + said, cards + _unused(answer, asked, articles))
 
+    def _statement(self, citation: Citation) -> str:
+        return f"“{self._quote(citation)}” {self._cite(citation)}"
 
-def message_html(message: str, *, kind: str = "problem") -> str:
-    """Render one friendly line where the answer would stand."""
-    return _result(f'<p class="{escape(kind)}">{escape(message)}</p>', "")
+    def _quoted(self) -> str:
+        """``[n]`` is a link outside the quotes only: an article may hold a false ``[9]``."""
+        answer = self._answer
+        out: list[str] = []
+        cursor = 0
+        for citation in answer.citations:
+            words = r"\s+".join(re.escape(word) for word in citation.quote.split())
+            if citation.kind == "metadata" or not words:
+                continue
+            found = re.compile(words).search(answer.text, cursor)
+            if not found:
+                continue
+            between = re.split(r"(?<=\])\s+", answer.text[cursor : found.start()])
+            out.append("</p><p>".join(self._linked(text, answer.citations) for text in between))
+            out.append(self._quote(citation))
+            cursor = found.end()
+        out.append(self._linked(answer.text[cursor:], answer.citations))
+        return "".join(out)
 
+    def _quote(self, citation: Citation) -> str:
+        article = self._articles.get(citation.article_id)
+        lang = lang_attribute(article.lang if article else None)
+        return f'<q class="quoted"{lang}>{marked_quote(citation, "strong")}</q>'
 
-def examples_html(questions: Iterable[str]) -> str:
-    """Render questions the archive can answer as buttons; a click asks."""
-    chips = "".join(
-        f'<button type="button" class="chip" data-question="{escape(question)}">{isolate(question)}</button>'
-        for question in questions
-    )
-    return (
-        f'<p class="try">Try asking</p><div class="chips" role="group" aria-label="Examples">{chips}</div>'
-        if chips
-        else ""
-    )
+    def _linked(self, text: str, citations: Iterable[Citation]) -> str:
+        known = {str(citation.n): citation for citation in citations}
+        out: list[str] = []
+        for piece in re.split(r"(\[\d+\])", text):
+            citation = known.get(piece[1:-1]) if piece.startswith("[") else None
+            out.append(self._cite(citation) if citation else escape(piece))
+        return "".join(out)
 
-
-def heading_html(coverage: Coverage | None = None) -> str:
-    """Render the page's heading, with what the archive covers once that is known."""
-    covers = escape(coverage_text(coverage)) if coverage else "&nbsp;"
-    return (
-        '<h1><a href="/">Ask the archive</a></h1>'
-        '<p class="lead">Answers are quotes from the articles, each with its source, or an honest '
-        f'“the archive does not say”.</p><p class="covers">{covers}</p>'
-    )
-
-
-def _result(said: str, sources: str) -> str:
-    """The frame stays the same for every answer, so that screen readers hear the new words only."""
-    aside = f'<aside class="sources" aria-label="Sources">{sources}</aside>' if sources else ""
-    return (
-        f'<div class="result"><section class="answer" aria-label="Answer" aria-live="polite" '
-        f'aria-atomic="true">{said}</section>{aside}</div>'
-    )
-
-
-def _said(answer: Answer, asked: Asked) -> str:
-    """The answer's words; ``[n]`` is a link outside the quotes only: an article may hold a false ``[9]``."""
-    out: list[str] = []
-    cursor = 0
-    for citation in answer.citations:
-        words = r"\s+".join(re.escape(word) for word in citation.quote.split())
-        if citation.kind == "metadata" or not words:
-            continue
-        found = re.compile(words).search(answer.text, cursor)
-        if not found:
-            continue
-        between = re.split(r"(?<=\])\s+", answer.text[cursor : found.start()])
-        out.append("</p><p>".join(_linked(text, answer.citations, asked) for text in between))
-        out.append(f'<q class="quoted">{_marked(citation, "strong")}</q>')
-        cursor = found.end()
-    out.append(_linked(answer.text[cursor:], answer.citations, asked))
-    return "".join(out)
-
-
-def _linked(text: str, citations: Iterable[Citation], asked: Asked) -> str:
-    known = {str(citation.n): citation for citation in citations}
-    out: list[str] = []
-    for piece in re.split(r"(\[\d+\])", text):
-        citation = known.get(piece[1:-1]) if piece.startswith("[") else None
-        if citation:
-            url = escape(article_url(citation.article_id, Place.of(citation), asked))
-            about = escape(f"Source {citation.n}: {_title(citation.title)}")
-            out.append(
-                f'<a class="cite" href="{url}" title="{about}" aria-label="{about}">[{citation.n}]</a>'
-            )
-        else:
-            out.append(escape(piece))
-    return "".join(out)
-
-
-def _marked(citation: Citation, tag: str) -> str:
-    """The quote with its short answer in ``tag``; a very long quote is cut around it."""
-    quote, start, end = citation.quote, citation.answer_start, citation.answer_end
-    low, high = 0, len(quote)
-    span = (start - citation.start, end - citation.start) if start is not None and end is not None else (0, 0)
-    if high > _SHOWN:
-        low = max(0, min(span[0] - _SHOWN // 2, high - _SHOWN))
-        high = low + _SHOWN
-    a, b = (min(max(edge, low), high) for edge in span)
-    marked = f"<{tag}>{escape(quote[a:b])}</{tag}>" if a < b else ""
-    return (
-        f"{'… ' if low else ''}{escape(quote[low:a])}{marked}{escape(quote[b:high])}"
-        f"{' …' if high < len(quote) else ''}"
-    )
-
-
-def _card(citation: Citation, asked: Asked, *, numbered: bool = True) -> str:
-    url = escape(article_url(citation.article_id, Place.of(citation), asked))
-    number = f'<span class="n" aria-hidden="true">{citation.n}</span>' if numbered else ""
-    about = [isolate(citation.source)] if citation.source else []
-    about.append(day_html(citation.published))
-    if citation.section:
-        about.append(isolate(citation.section))
-    record = ""
-    if citation.kind == "metadata":
-        record = f'<p class="record"><span>From the article’s record</span> {_field(citation)}</p>'
-    original = original_url(citation)
-    outward = (
-        f'<a href="{escape(original)}" target="_blank" rel="noopener noreferrer nofollow">'
-        f'{escape(urlsplit(original).hostname or "original")} <span aria-hidden="true">↗</span></a>'
-        if original
-        else ""
-    )
-    return (
-        f'{number}<h3><a href="{url}" title="{escape(_title(citation.title))}">'
-        f"{isolate(_title(citation.title))}</a></h3>"
-        f'<p class="meta">{" · ".join(about)}</p>{record}'
-        f"<blockquote>{_marked(citation, 'mark')}</blockquote>"
-        f'<p class="links"><a href="{url}">Open in article</a>{outward}</p>'
-    )
-
-
-def _field(citation: Citation) -> str:
-    values = {
-        "published": day(citation.published) if citation.published else "undated",
-        "author": citation.author or "not named",
-        "source": citation.source or "not named",
-        "section": citation.section or "not named",
-    }
-    name = citation.field
-    return f"{name.capitalize()}: <mark>{isolate(values[name])}</mark>" if name in values else ""
-
-
-def _closest(citation: Citation, asked: Asked) -> str:
-    return (
-        '<h2>Closest match</h2><p class="hint">The nearest passage there is. It does not answer the question.'
-        f'</p><div class="card closest">{_card(citation, asked, numbered=False)}</div>'
-    )
-
-
-def _unused(answer: Answer, asked: Asked, articles: Mapping[str, Article]) -> str:
-    """The passages found that no citation (and no closest match) comes from, folded away."""
-    used = [*answer.citations, *([answer.closest] if answer.closest else [])]
-    rest = [hit for hit in answer.hits if hit.article_id in articles and not _is_used(hit, used)]
-    if not rest:
-        return ""
-    items = []
-    for hit in rest:
-        article = articles[hit.article_id]
-        url = escape(article_url(article.id, Place.of_passage(hit.passage, article), asked))
-        words = " ".join(hit.text[:_SHOWN].split())[: _SHOWN // 3]
-        items.append(
-            f'<li><a href="{url}">{isolate(_title(article.title))}</a> <span class="meta">'
-            f"{day_html(article.published)}</span><p>{escape(words)}…</p></li>"
+    def _cite(self, citation: Citation) -> str:
+        url = escape(article_url(citation.article_id, Place.of(citation), self._asked))
+        title = title_of(citation.title, self._texts)
+        about = escape(self._texts.source_n.format(n=citation.n, title=title))
+        return (
+            f'<a class="cite" data-n="{citation.n}" href="{url}" title="{about}" aria-label="{about}">'
+            f"[{citation.n}]</a>"
         )
-    count = "1 passage" if len(rest) == 1 else f"{len(rest)} passages"
-    return (
-        f'<details class="unused"><summary>{count} found but not used</summary>'
-        f"<ul>{''.join(items)}</ul></details>"
-    )
-
-
-def _is_used(hit: Hit, used: Iterable[Citation]) -> bool:
-    return any(
-        hit.article_id == citation.article_id
-        and hit.passage.start < citation.end
-        and citation.start < hit.passage.end
-        for citation in used
-    )
-
-
-def _title(title: str) -> str:
-    return title.strip() or "Untitled article"

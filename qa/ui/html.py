@@ -7,23 +7,10 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from qa.types import Coverage
+from qa.ui.texts import ENGLISH, Texts
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 def escape(text: str) -> str:
@@ -36,32 +23,20 @@ def isolate(text: str) -> str:
     return f"<bdi>{escape(text)}</bdi>"
 
 
-def day(value: date) -> str:
-    """Write a date in full, the same in every locale: ``11 September 2023``."""
-    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
-
-
-def day_html(value: date | None) -> str:
+def day_html(value: date | None, texts: Texts = ENGLISH) -> str:
     """Write a date as a ``<time>`` element, or say that there is none."""
-    return f'<time datetime="{value.isoformat()}">{day(value)}</time>' if value else "undated"
+    return f'<time datetime="{value.isoformat()}">{texts.day(value)}</time>' if value else texts.undated
 
 
-def coverage_text(coverage: Coverage) -> str:
-    """Say what an archive holds: ``5 articles, 26 May 2022 – 28 February 2024, 1 undated``."""
-    parts = ["1 article" if coverage.articles == 1 else f"{coverage.articles:,} articles"]
-    if coverage.first and coverage.last:
-        same = coverage.first == coverage.last
-        parts.append(day(coverage.first) if same else f"{day(coverage.first)} – {day(coverage.last)}")
-    if coverage.undated:
-        parts.append(f"{coverage.undated:,} undated")
-    return ", ".join(parts)
+def lang_attribute(lang: str | None) -> str:
+    """Write `` lang="…"`` for a well-formed language tag, else nothing: it chooses the right glyphs and voice."""
+    return f' lang="{lang}"' if lang and _LANGUAGE.fullmatch(lang) else ""
 
 
-def document(title: str, body: str, *, lang: str | None = None, styles: Sequence[str] = ("article",)) -> str:
+def document(title: str, body: str, texts: Texts = ENGLISH, *, styles: Sequence[str] = ("article",)) -> str:
     """Wrap ``body`` (HTML) into a whole page that loads nothing but this server's stylesheets."""
-    language = lang if lang and re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", lang) else "en"
     return (
-        f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{texts.lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n"
         + "".join(f'<link rel="stylesheet" href="/ui/{name}.css">\n' for name in ("palette", *styles))

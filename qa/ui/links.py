@@ -24,10 +24,18 @@ class Asked(Frozen):
 
     question: Text = ""
     filters: Filters = Filters()
+    plain: bool = False
+    """Whether dates and sources that the question names are left to the search, not made filters."""
 
     @classmethod
     def read(
-        cls, question: str, after: str | None, before: str | None, sources: Iterable[str] | None
+        cls,
+        question: str,
+        after: str | None,
+        before: str | None,
+        sources: Iterable[str] | None,
+        *,
+        plain: bool = False,
     ) -> Self:
         """Read what a person typed.
 
@@ -47,16 +55,17 @@ class Asked(Frozen):
             raise FilterError(
                 f"No day is both after {given['after']} and before {given['before']}. Swap or clear them."
             ) from None
-        return cls(question=question.strip(), filters=filters)
+        return cls(question=question.strip(), filters=filters, plain=plain)
 
     @classmethod
     def restore(cls, params: Any) -> Self:
         """Read what an address carries (Starlette's ``QueryParams``); senseless filters are left out."""
         question, sources = params.get("q", ""), params.getlist("source")
+        plain = "plain" in params
         try:
-            return cls.read(question, params.get("after"), params.get("before"), sources)
+            return cls.read(question, params.get("after"), params.get("before"), sources, plain=plain)
         except FilterError:
-            return cls.read(question, None, None, sources)
+            return cls.read(question, None, None, sources, plain=plain)
 
     @property
     def params(self) -> list[tuple[str, str]]:
@@ -68,6 +77,7 @@ class Asked(Frozen):
             ("q", self.question),
             *((name, day.isoformat()) for name, day in period if day),
             *(("source", source) for source in self.filters.sources),
+            *([("plain", "1")] if self.plain else []),
         ]
 
     @property
@@ -85,6 +95,8 @@ class Place(Frozen):
     answer_end: int | None = None
     rev: str | None = None
     field: str | None = None
+    mention: int | None = None
+    """Which mention of the short answer in the article is looked at, from 1; ``None`` is the quote's own."""
 
     @classmethod
     def of(cls, citation: Citation) -> Self:
@@ -105,7 +117,7 @@ class Place(Frozen):
         """Read the place from an address, in a text of ``length`` code points; nonsense is left out."""
         quoted = _span(params.get("start"), params.get("end"), 0, length)
         answer = _span(params.get("a"), params.get("b"), *quoted) if quoted else None
-        rev = params.get("rev", "")
+        rev, mention = params.get("rev", ""), params.get("mention", "")
         return cls(
             start=quoted[0] if quoted else None,
             end=quoted[1] if quoted else None,
@@ -113,13 +125,14 @@ class Place(Frozen):
             answer_end=answer[1] if answer else None,
             rev=rev if re.fullmatch(r"[0-9a-f]{4,64}", rev) else None,
             field=params.get("field") if params.get("field") in _FIELDS else None,
+            mention=int(mention) if re.fullmatch(r"[1-9][0-9]{0,5}", mention) else None,
         )
 
     @property
     def params(self) -> list[tuple[str, str]]:
         """The query parameters that name the place."""
         offsets = [("start", self.start), ("end", self.end), ("a", self.answer_start), ("b", self.answer_end)]
-        named = [*offsets, ("rev", self.rev), ("field", self.field)]
+        named = [*offsets, ("rev", self.rev), ("field", self.field), ("mention", self.mention)]
         return [(name, str(value)) for name, value in named if value is not None]
 
     @property
@@ -141,7 +154,8 @@ def article_url(article_id: str, place: Place | None = None, asked: Asked | None
     else:
         path = f"/article/{quote(article_id, safe='')}"
     query = f"?{urlencode(params)}" if params else ""
-    return f"{path}{query}{'#quote' if place and place.marks_something else ''}"
+    anchor = "#mention" if place and place.mention else "#quote" if place and place.marks_something else ""
+    return f"{path}{query}{anchor}"
 
 
 def web_url(url: str | None) -> str | None:
@@ -156,13 +170,14 @@ def web_url(url: str | None) -> str | None:
     return url if usable else None
 
 
-def original_url(citation: Citation) -> str | None:
+def original_url(citation: Citation, lang: str | None = None) -> str | None:
     """Address the quote on the page the article came from, by a text fragment (``#:~:text=``).
 
-    See https://wicg.github.io/scroll-to-text-fragment/#syntax.
+    See https://wicg.github.io/scroll-to-text-fragment/#syntax. Where the page's language ``lang`` is not
+    written in the quote's script, the quote is a translation that the page does not hold: no fragment.
     """
     url = web_url(citation.url)
-    if url is None or citation.kind == "metadata":
+    if url is None or citation.kind == "metadata" or not _may_hold(citation.quote, lang):
         return url
     directive = text_directive(citation.quote)
     return f"{url}{'' if '#' in url else '#'}:~:text={directive}" if directive else url
@@ -181,6 +196,13 @@ def text_directive(text: str) -> str:
             return _encoded(" ".join(words))
         first, last = clauses[0], clauses[-1]
     return f"{_encoded(first)},{_encoded(last)}"
+
+
+def _may_hold(quote: str, lang: str | None) -> bool:
+    """Whether a page in a language can hold a quote, by its script."""
+    language = (lang or "ja").split("-")[0].casefold()
+    han = len(re.findall(r"[\u3400-\u9fff]", quote))
+    return language == "ja" or (language in {"zh", "yue"}) == (3 * han > len(quote))
 
 
 def _encoded(text: str) -> str:

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from qa.occurrences import ORDERS, Order, ordered
 from qa.tabular import DEFUSED
 from qa.types import Frozen, Occurrence, Occurrences
-from qa.ui.html import coverage_text, day_html, document, escape, isolate
+from qa.ui.html import day_html, document, escape, isolate
 from qa.ui.links import REV_LENGTH, Asked, Place, article_url
+from qa.ui.texts import ENGLISH
 
 ROWS = 200
 """Rows on one page."""
@@ -94,7 +95,7 @@ def _form(view: View) -> str:
 
 
 def _found(found: Occurrences, view: View) -> str:
-    covered = f"{escape(coverage_text(found.coverage))} looked through"
+    covered = f"{escape(ENGLISH.coverage(found.coverage))} looked through"
     if not found.occurrences:
         return f'<p class="count" role="status"><strong>No mention.</strong> {covered}, every passage of them.</p>'
     count = _many(len(found), "mention")

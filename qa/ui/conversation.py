@@ -1,0 +1,141 @@
+"""A turn of the conversation: what a browser sends, how its dates and sources become filters, what it gets back."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import date
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qa import mentions
+from qa.archive import Archive
+from qa.errors import ArticleNotFound
+from qa.types import Answer, Article, Filters, Text, Turn
+from qa.ui.answer import answer_html
+from qa.ui.links import Asked
+from qa.ui.plain import plain_text
+from qa.ui.texts import Texts
+from qa.understanding import leans_on_history
+
+MOST_TURNS = 24
+"""Earlier messages that are looked at."""
+
+
+class Asking(BaseModel):
+    """What the page sends to have a question answered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: Text
+    history: Annotated[tuple[Turn, ...], Field(max_length=400)] = ()
+    after: str = ""
+    before: str = ""
+    sources: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    plain: bool = False
+    """Whether the filters are settled: dates and sources named in the question are not made filters."""
+    turn: Annotated[int, Field(ge=1)] = 1
+
+
+class Reply(NamedTuple):
+    """An answer, and what was done to get it."""
+
+    answer: Answer
+    read: Filters
+    """Filters that the question's own words asked for."""
+    dropped: bool
+    """Whether they were given up, for nothing within them answers."""
+
+
+def reply_to(archive: Archive, asking: Asking, today: date | None = None) -> Reply:
+    """Answer a question of a conversation; its dates and sources narrow it as long as that leaves an answer.
+
+    A date said of publication ("articles published in May 2023") is kept even where nothing answers.
+
+    Raises:
+        FilterError: A date is not one, or the period is empty.
+        QuestionError: The question is empty.
+    """
+    asked = Asked.read(asking.question, asking.after, asking.before, asking.sources, plain=asking.plain)
+    # A question that stands alone is asked alone: what was said before would only find more of the same.
+    history = asking.history[-MOST_TURNS:] if leans_on_history(asked.question) else ()
+    read, hard = Filters(), False
+    if not asked.plain:
+        read, hard = filters_named(asked.question, archive.sources(), today or date.today())
+    given = asked.filters
+    dated = not (given.after or given.before)
+    wanted = Filters(
+        after=read.after if dated else given.after,
+        before=read.before if dated else given.before,
+        sources=given.sources or read.sources,
+    )
+    answer = archive.ask(asked.question, history, wanted)
+    if answer.abstained and wanted != given and not hard:
+        wider = archive.ask(asked.question, history, given)
+        if not wider.abstained:
+            return Reply(wider, wanted, True)
+    return Reply(answer, wanted, False)
+
+
+def filters_named(question: str, sources: list[str], today: date) -> tuple[Filters, bool]:
+    """Return the filters a question names, and whether its date is said of publication.
+
+    Only what leaves no doubt: one period with a year, one source. A question that compares several
+    articles, or names several times, has none.
+    """
+    named = mentions.find(question, sources, today)
+    if named.parts or len(named.periods) > 1:
+        return Filters(), False
+    period = next((period for period in named.periods if not period.any_year), None)
+    if period is None:
+        return Filters(sources=named.sources), False
+    return Filters(after=period.start, before=period.end, sources=named.sources), period.hard
+
+
+def turn_json(archive: Archive, reply: Reply, asking: Asking, texts: Texts) -> dict[str, Any]:
+    """Return what the page needs of an answer: its HTML, and words for history, clipboard and address."""
+    answer = reply.answer
+    filters = answer.query.filters
+    asked = Asked(question=answer.query.text, filters=filters, plain=asking.plain or reply.dropped)
+    dated = bool(filters.after or filters.before)
+    articles = _articles(archive, answer)
+    return {
+        "html": answer_html(
+            answer,
+            asked,
+            articles,
+            texts,
+            turn=asking.turn,
+            left_out=archive.coverage(Filters(sources=filters.sources)).undated if dated else 0,
+            timeline=archive.timeline(answer.query),
+            note=_note(reply, texts),
+        ),
+        "question": answer.question,
+        "text": answer.text,
+        "understood": answer.query.text,
+        "filters": filters.model_dump(mode="json"),
+        "plain": asked.plain,
+        "copy": plain_text(answer, texts),
+        "url": asked.url,
+        "cited": list(dict.fromkeys(c.article_id for c in answer.citations)),
+    }
+
+
+def _note(reply: Reply, texts: Texts) -> str:
+    if not reply.dropped:
+        return ""
+    read, kept = reply.read, reply.answer.query.filters
+    if (read.after, read.before) != (kept.after, kept.before):
+        return texts.not_within.format(period=texts.period(read.after, read.before))
+    return texts.not_from.format(sources=", ".join(read.sources))
+
+
+def _articles(archive: Archive, answer: Answer) -> dict[str, Article]:
+    """The articles of the citations and of the passages found, less any removed in the meantime."""
+    cited = [*answer.citations, *([answer.closest] if answer.closest else [])]
+    found = [citation.article_id for citation in cited] + [hit.article_id for hit in answer.hits]
+    articles = {}
+    for article_id in dict.fromkeys(found):
+        with contextlib.suppress(ArticleNotFound):
+            articles[article_id] = archive.get(article_id)
+    return articles
