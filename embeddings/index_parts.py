@@ -29,6 +29,12 @@ class VectorParts:
     def __len__(self) -> int:
         return self._count
 
+    def ids_between(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return the ids from ``first`` to ``last`` that can be found, ascending."""
+        return np.concatenate(
+            [np.empty(0, np.int64), *(_between(part.ids, first, last) for part in self.parts)]
+        )
+
     def close(self) -> None:
         """Let go of the files. Searches under way finish; later ones raise ``ValueError``."""
         for part in self.parts:
@@ -72,6 +78,6 @@ class VectorParts:
         return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
 
 
-def _between(allowed: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
-    """Cut a filter, ascending, to a range of ids."""
-    return allowed[np.searchsorted(allowed, first) : np.searchsorted(allowed, last, side="right")]
+def _between(ids: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+    """Cut ids, ascending, to a range."""
+    return ids[np.searchsorted(ids, first) : np.searchsorted(ids, last, side="right")]

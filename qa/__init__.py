@@ -7,6 +7,7 @@
 from qa.api import ask, default_archive
 from qa.archive import Archive
 from qa.errors import (
+    ArchiveBusy,
     ArchiveDamaged,
     ArchiveError,
     ArchiveExists,
@@ -22,6 +23,7 @@ from qa.errors import (
     QuestionError,
     ServerError,
 )
+from qa.health import CheckReport
 from qa.settings import Settings
 from qa.types import (
     Answer,
@@ -43,6 +45,7 @@ from qa.types import (
 __all__ = [
     "Answer",
     "Archive",
+    "ArchiveBusy",
     "ArchiveDamaged",
     "ArchiveError",
     "ArchiveExists",
@@ -53,6 +56,7 @@ __all__ = [
     "ArticleNotFound",
     "Busy",
     "CalibrationError",
+    "CheckReport",
     "Citation",
     "Coverage",
     "FilterError",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
-from qa import calibration, chunking, examples, occurrences, weights
+from qa import calibration, chunking, examples, health, occurrences, weights
 from qa.answering import Answerer
 from qa.calibration import Calibration, Trial
 from qa.errors import (
@@ -21,6 +21,7 @@ from qa.errors import (
     ArchiveReadOnly,
     ArticleNotFound,
 )
+from qa.health import CheckReport
 from qa.ingest import Source, ingest
 from qa.published import Published
 from qa.readers import read_paths
@@ -223,22 +224,22 @@ class Archive:
             return examples.questions(transaction.articles(), n)
 
     def describe(self) -> dict[str, str | int]:
-        """Return what ``qa info`` shows: counts, days covered, model, generation."""
+        """Return what ``qa info`` shows: counts, days covered, model, generation, sizes, the indexes' state."""
         with self._store.read() as transaction:
-            coverage = transaction.coverage()
-            return {
-                "path": str(self.path),
-                "articles": coverage.articles,
-                "passages": transaction.passage_count(),
-                "undated": coverage.undated,
-                "first": str(coverage.first or ""),
-                "last": str(coverage.last or ""),
-                "sources": len(transaction.sources()),
-                "model": transaction.meta("model") or "all-MiniLM-L6-v2",
-                "fingerprint": transaction.meta("fingerprint"),
-                "generation": transaction.generation,
-                "bytes": sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()),
-            }
+            return health.describe(transaction, self.path)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Check everything: the database, every passage, every count, every derived file.
+
+        Args:
+            repair: Whether to mend what can be: passages from their articles' text, indexes from passages.
+
+        Raises:
+            ArchiveBusy: It is to be repaired, and another process is writing.
+        """
+        if not repair:
+            return health.check(self._store, self.path)
+        return health.repair(self._store, self.path, self._published, lambda: self.encoder)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -274,6 +275,26 @@ class Archive:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""
         with self._published.writing("removing articles"), self._store.write() as transaction:
             return sum(map(transaction.remove, [ids] if isinstance(ids, str) else ids))
+
+    def compact(self, *, vacuum: bool = False) -> None:
+        """Write all indexes anew, each in one piece, and forget revisions of articles that were replaced.
+
+        A part of this happens by itself when much has been added or removed.
+
+        Args:
+            vacuum: Whether to write the database anew too, to give back the room of what was deleted. That
+                takes room for a second copy of it meanwhile.
+
+        Raises:
+            ArchiveReadOnly: The folder cannot be written.
+            ArchiveBusy: Another process has been writing for a minute.
+        """
+        with self._published.writing("compacting"):
+            with self._store.write() as transaction:
+                transaction.purge()
+            self._published.publish(rebuild=True)
+            if vacuum:
+                self._store.vacuum()
 
     # -- asking -------------------------------------------------------------------------------
 

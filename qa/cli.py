@@ -269,6 +269,45 @@ def info(folder: Path | None, as_json: bool) -> int:
 
 @cli.command()
 @_archive_option
+@click.option("--repair", is_flag=True, help="Mend what can be mended.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def check(folder: Path | None, repair: bool, as_json: bool) -> int:
+    """Check an archive: the database, every passage, every count, every file."""
+    with _opened(folder) as archive:
+        report = archive.check(repair=repair)
+    if as_json:
+        click.echo(_json(report.model_dump(mode="json")))
+        return 0 if report.ok else FAILED
+    for title, sentences in (
+        ("repaired", report.repaired),
+        ("damage", report.problems),
+        ("note", report.notes),
+    ):
+        for sentence in sentences[:SHOWN_SKIPS]:
+            click.echo(f"{title}: {_plain(sentence)}")
+        if (more := len(sentences) - SHOWN_SKIPS) > 0:
+            click.echo(f"{title}: and {more:,} more; --json lists them all")
+    hint = "" if report.ok or repair else " Run qa check --repair to mend what can be."
+    state = "All is sound." if report.ok else f"Damage remains.{hint}"
+    click.echo(f"{report.articles:,} articles, {report.passages:,} passages. {state}")
+    return 0 if report.ok else FAILED
+
+
+@cli.command()
+@_archive_option
+@click.option("--vacuum", is_flag=True, help="Write the database anew too, to give back unused room.")
+def compact(folder: Path | None, vacuum: bool) -> int:
+    """Write an archive's indexes anew, each in one piece; forget revisions that were replaced."""
+    with _opened(folder) as archive:
+        before = archive.describe()["bytes"]
+        archive.compact(vacuum=vacuum)
+        after = archive.describe()["bytes"]
+    click.echo(f"{before:,} bytes before, {after:,} now.")
+    return 0
+
+
+@cli.command()
+@_archive_option
 @click.option(
     "--questions", default=200, show_default=True, type=click.IntRange(min=1), help="How many to ask."
 )

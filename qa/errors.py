@@ -9,6 +9,7 @@ QAError
 │   ├── ArchiveExists        create() where one already is
 │   ├── ArchiveIncompatible  made by another model or a newer schema
 │   ├── ArchiveReadOnly      the folder cannot be written
+│   ├── ArchiveBusy          another process writes to it
 │   └── ArchiveDamaged       the database itself cannot be read
 ├── CalibrationError     too few articles to calibrate on
 ├── ArticleNotFound      no article with that id
@@ -53,6 +54,10 @@ class ArchiveIncompatible(ArchiveError):
 
 class ArchiveReadOnly(ArchiveError):
     """The archive's folder cannot be written."""
+
+
+class ArchiveBusy(ArchiveError):
+    """Another process writes to the archive, or holds what is wanted."""
 
 
 class ArchiveDamaged(ArchiveError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from qa.manifest import SnapshotDamaged
 from qa.transaction import source_key
 from qa.types import Filters
 
@@ -110,8 +112,20 @@ def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> No
         document.add_text("header", _spread_han(row.header))
         document.add_text("body", _spread_han(row.body))
         writer.add_document(document)
-    writer.commit()
-    writer.wait_merging_threads()
+    with _panic_is_damage():
+        writer.commit()
+        writer.wait_merging_threads()
+
+
+@contextmanager
+def _panic_is_damage() -> Iterator[None]:
+    """Tell of what tantivy does not survive as of damage: a file with other bytes than it wrote."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise SnapshotDamaged(f"the keyword index cannot be read: {error}") from error
 
 
 class KeywordIndex:
@@ -134,7 +148,8 @@ class KeywordIndex:
         linked to stay as they are.
 
         Raises:
-            ValueError: The folder holds no readable index.
+            SnapshotDamaged: The index cannot be read.
+            ValueError: It cannot be read, or not be written.
         """
         _write(tantivy.Index.open(str(folder)), rows, gone)
 
@@ -145,21 +160,22 @@ class KeywordIndex:
         Raises:
             ValueError: The folder holds no readable index.
         """
-        index = tantivy.Index.open(str(folder))
-        index.register_tokenizer(_ANALYZER, _analyzer())
-        return cls(index)
+        with _panic_is_damage():
+            index = tantivy.Index.open(str(folder))
+            index.register_tokenizer(_ANALYZER, _analyzer())
+            return cls(index)
 
     def __len__(self) -> int:
         """Return the number of passages."""
         return int(self._searcher.num_docs)
 
-    def ids(self, first: int, last: int) -> NDArray[np.int64]:
+    def ids_between(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the ids of the passages from ``first`` to ``last``, ascending."""
         query = tantivy.Query.range_query(self._schema, "passage", tantivy.FieldType.Integer, first, last)
-        hits = self._searcher.search(query, limit=max(1, len(self)), count=False).hits
-        return np.sort(
-            np.array(self._searcher.fast_field_values("passage", [at for _, at in hits]), np.int64)
-        )
+        with _panic_is_damage():
+            hits = self._searcher.search(query, limit=max(1, len(self)), count=False).hits
+            ids = self._searcher.fast_field_values("passage", [at for _, at in hits])
+        return np.sort(np.array(ids, np.int64))
 
     def search(self, text: str, k: int, filters: Filters) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return at most ``k`` passage ids and their BM25 scores, best first; ties by ascending id."""
@@ -171,8 +187,9 @@ class KeywordIndex:
         )
         if filters.active:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._conditions(filters)])
-        found = self._searcher.search(query, limit=k, count=False).hits
-        ids = np.array(self._searcher.fast_field_values("passage", [at for _, at in found]), np.int64)
+        with _panic_is_damage():
+            found = self._searcher.search(query, limit=k, count=False).hits
+            ids = np.array(self._searcher.fast_field_values("passage", [at for _, at in found]), np.int64)
         scores = np.array([score for score, _ in found], np.float32)
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from qa.errors import ArchiveError, ArchiveReadOnly
+from qa.errors import ArchiveBusy, ArchiveReadOnly
 
 log = logging.getLogger("qa")
 
@@ -23,10 +23,6 @@ HOLDER = ".writer.json"
 WRITER_WAIT = 60.0
 """Seconds a writer waits for another one before it gives up."""
 _SILENT_WAIT = 1.0
-
-
-class ArchiveBusy(ArchiveError):
-    """Another process writes to the archive."""
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Manifest(BaseModel):
             known: Its files.
         """
         files = {}
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix != ".lock"):
             name = path.relative_to(root).as_posix()
             if before is not None and name in known and _same(path, before / name):
                 files[name] = known[name]

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from qa.errors import ArchiveError, ArchiveReadOnly
-from qa.lock import WRITER_WAIT, ArchiveBusy, sole_writer
+from qa.errors import ArchiveBusy, ArchiveError, ArchiveReadOnly
+from qa.lock import WRITER_WAIT, sole_writer
 from qa.manifest import SnapshotDamaged
 from qa.snapshot import Ids, Snapshot
 from qa.staging import WriteTransaction

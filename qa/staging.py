@@ -18,6 +18,11 @@ from qa.transaction import COLUMNS, Transaction, source_key
 from qa.types import Article
 
 _OUTGOING = "SELECT a.key FROM article a JOIN staged s ON s.id = a.id WHERE a.current"
+COUNTED = (
+    "INSERT INTO source SELECT source_key, min(source), count(*), count(published) FROM article WHERE current"
+    " GROUP BY source_key"
+)
+"""Fills the empty table of sources."""
 _INCOMING = "SELECT article FROM staged WHERE article IS NOT NULL"
 
 

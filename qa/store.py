@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qa.errors import ArchiveDamaged, ArchiveIncompatible, ArchiveReadOnly
-from qa.staging import WriteTransaction
+from qa.staging import COUNTED, WriteTransaction
 from qa.transaction import Transaction
 
 APPLICATION_ID = 0x71614152  # "qaAR"
@@ -43,9 +43,7 @@ CREATE INDEX article_id ON article (id);
 CREATE TABLE staged (id TEXT PRIMARY KEY, article INTEGER) WITHOUT ROWID;
 CREATE TABLE source (
     key TEXT PRIMARY KEY, name TEXT, articles INTEGER NOT NULL, dated INTEGER NOT NULL
-) WITHOUT ROWID;
-INSERT INTO source SELECT source_key, min(source), count(*), count(published) FROM article
-    WHERE current GROUP BY source_key
+) WITHOUT ROWID
 """
 """``staged`` names what the next publication changes: the article's new revision, or none where it is removed.
 ``source`` counts the articles of each source."""
@@ -105,7 +103,7 @@ class Store:
         """Bring the database of an older version up to date, in one step; the caller is the one writer."""
         with self.write() as transaction:
             if transaction.run("PRAGMA user_version")[0] < SCHEMA_VERSION:
-                transaction.run(_SINCE_VERSION_2, f"PRAGMA user_version = {SCHEMA_VERSION}")
+                transaction.run(_SINCE_VERSION_2, COUNTED, f"PRAGMA user_version = {SCHEMA_VERSION}")
                 transaction.set_meta(derived="")
 
     def vacuum(self) -> None:
@@ -117,6 +115,11 @@ class Store:
         with self._connection() as db:
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+
+    def reindex(self) -> None:
+        """Make the database's own indexes anew."""
+        with self._connection() as db:
+            db.execute("REINDEX")
 
     def problems(self) -> list[str]:
         """Return what SQLite finds wrong in the file, page by page and index by index."""

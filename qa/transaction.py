@@ -52,6 +52,10 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
+    def query(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Ask the database in its own language, for what is asked in one place only."""
+        return self._db.execute(sql, values)
+
     # -- what the archive is ------------------------------------------------------------------
 
     def meta(self, key: str, default: str = "") -> str:
@@ -73,8 +77,12 @@ class Transaction:
 
     def latest(self, article_id: str) -> Article | None:
         """Return an article as the next publication will show it."""
-        row = self._db.execute(f"{_SELECT} WHERE a.key = ?", (self._latest_key(article_id),)).fetchone()
-        return None if row is None else _article(row)
+        key = self._latest_key(article_id)
+        return None if key is None else self.revision(key)
+
+    def revision(self, key: int) -> Article:
+        """Return a revision of an article, published or not."""
+        return _article(self._db.execute(f"{_SELECT} WHERE a.key = ?", (key,)).fetchone())
 
     def articles(self, filters: Filters | None = None) -> Iterator[Article]:
         """Yield the articles a filter leaves, in the order they were first stored."""
@@ -143,6 +151,15 @@ class Transaction:
     def last_passage(self) -> int:
         """Return the greatest id of a passage, published or not; 0 where there is none."""
         return int(self._db.execute("SELECT coalesce(max(id), 0) FROM passage").fetchone()[0])
+
+    def passage_ids(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return the published passages' ids from ``first`` to ``last``, ascending."""
+        rows = self._db.execute(
+            "SELECT p.id FROM passage p JOIN article a ON a.key = p.article"
+            " WHERE a.current AND p.id BETWEEN ? AND ? ORDER BY p.id",
+            (first, last),
+        )
+        return np.fromiter((row[0] for row in rows), np.int64)
 
     def has_staged(self) -> bool:
         """Whether anything waits for the next publication."""
