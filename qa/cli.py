@@ -35,6 +35,7 @@ from qa.wording import words_for
 
 P = ParamSpec("P")
 ABSTAINED, FAILED, INTERRUPTED = 3, 2, 130
+SHOWN_SENTENCES = 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -283,9 +284,9 @@ def check(folder: Path | None, repair: bool, as_json: bool) -> int:
         ("damage", report.problems),
         ("note", report.notes),
     ):
-        for sentence in sentences[:SHOWN_SKIPS]:
+        for sentence in sentences[:SHOWN_SENTENCES]:
             click.echo(f"{title}: {_plain(sentence)}")
-        if (more := len(sentences) - SHOWN_SKIPS) > 0:
+        if (more := len(sentences) - SHOWN_SENTENCES) > 0:
             click.echo(f"{title}: and {more:,} more; --json lists them all")
     hint = "" if report.ok or repair else " Run qa check --repair to mend what can be."
     state = "All is sound." if report.ok else f"Damage remains.{hint}"
