@@ -25,12 +25,14 @@ from embeddings import EmbeddingError
 from qa import indexing
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
-from qa.errors import FilterError, QAError
+from qa.errors import FilterError, InputError, QAError
+from qa.evidence import gather
 from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
 from qa.tabular import csv_lines, json_text
 from qa.types import Answer, Citation, Filters
+from qa.ui.evidence import evidence_html
 from qa.wording import words_for
 
 P = ParamSpec("P")
@@ -117,10 +119,18 @@ def cli() -> None:
 @_archive_option
 @_filter_options
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
-def ask(question: str, folder: Path | None, filters: Filters, as_json: bool) -> int:
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write an HTML file with the answer and the articles it cites, to be filed.",
+)
+def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evidence: Path | None) -> int:
     """Answer QUESTION by quotes, or say that the archive does not."""
     with _opened(folder) as archive:
         answer = archive.ask(question, filters=filters)
+        if evidence:
+            _write(evidence, evidence_html(gather(archive, answer)))
     for notice in answer.notices:
         click.echo(f"qa: {notice}", err=True)
     if term := asked_term(question):
@@ -366,6 +376,13 @@ def serve(folder: Path | None, host: str | None, port: int | None, open_browser:
 
 
 cli.add_command(user)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}). Name another file.") from None
 
 
 def _opened(folder: Path | None) -> AbstractContextManager[Archive]:

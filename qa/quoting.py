@@ -33,6 +33,16 @@ def opening(article: Article) -> Quote:
     return Quote(article, *(spans[0] if spans else (0, len(article.text))))
 
 
+def context(text: str, span: Span) -> Span:
+    """Return the span with the sentence before it and the one after."""
+    sentences = split(text)
+    touched = [i for i, (start, end) in enumerate(sentences) if start < span[1] and span[0] < end]
+    if not touched:
+        return span
+    first, last = max(0, touched[0] - 1), min(len(sentences) - 1, touched[-1] + 1)
+    return min(span[0], sentences[first][0]), max(span[1], sentences[last][1])
+
+
 def repeats(sentence: str, others: Sequence[str]) -> bool:
     """Whether nearly all words of a sentence already stand in one of the others."""
     words = set(sentence.casefold().split())

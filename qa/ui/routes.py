@@ -1,4 +1,4 @@
-"""The addresses beside the page: every mention of a term, as a page and as files."""
+"""The addresses beside the page: every mention of a term, as a page and as files; an answer's evidence pack."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from starlette.routing import Route
 from embeddings import EmbeddingError
 from qa.archive import Archive
 from qa.errors import Busy, QAError
+from qa.evidence import gather
 from qa.server.asgi import client
 from qa.server.gate import Gate
 from qa.tabular import csv_lines, json_text
 from qa.types import Occurrences
+from qa.ui.evidence import evidence_html
+from qa.ui.links import Asked
 from qa.ui.mentions import View, mentions_page
 from qa.ui.policy import FORM_POLICY
 
@@ -22,7 +25,10 @@ Endpoint = Callable[[Request], Response]
 
 
 def routes(archive: Archive, gate: Gate) -> list[Route]:
-    """Return the routes: ``/mentions``, ``/mentions.csv``, ``/mentions.json``; each asks for a place at the gate."""
+    """Return the routes: ``/evidence``, ``/mentions``, ``/mentions.csv``, ``/mentions.json``.
+
+    Each reads a question and filters from its address, never a path, and asks for a place at the gate.
+    """
 
     def found(request: Request, view: View) -> Occurrences:
         with gate.admitted(client(request.scope)):
@@ -48,7 +54,17 @@ def routes(archive: Archive, gate: Gate) -> list[Route]:
         text = json_text(found(request, View.restore(request.query_params)))
         return Response(text, media_type="application/json", headers=_saved_as("mentions.json"))
 
+    def evidence(request: Request) -> Response:
+        params = request.query_params
+        asked = Asked.read(
+            params.get("q", ""), params.get("after"), params.get("before"), params.getlist("source")
+        )
+        with gate.admitted(client(request.scope)):
+            pack = evidence_html(gather(archive, archive.ask(asked.question, filters=asked.filters)))
+        return Response(pack, media_type="text/html; charset=utf-8", headers=_saved_as("evidence.html"))
+
     return [
+        Route("/evidence", _plainly(evidence)),
         Route("/mentions", page),
         Route("/mentions.csv", _plainly(table)),
         Route("/mentions.json", _plainly(data)),
