@@ -172,3 +172,16 @@ def test_the_page_hands_it_out_as_a_file(seed_archive):
             refused = client.get("/evidence", params=params)
             assert refused.status_code == 400
             assert said in refused.text
+
+
+def test_the_page_asks_for_it_with_the_conversation(seed_archive):
+    history = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": "Lu Yueping"}]
+    with TestClient(app.create_app(seed_archive)) as client:
+        asked = {"question": "And who welcomed them there?", "history": history}
+        told = client.post("/turn", json=asked).json()
+        pack = client.post("/evidence", json=asked)
+        assert pack.headers["content-disposition"] == 'attachment; filename="evidence.html"'
+        assert told["understood"] != asked["question"]
+        assert f"Understood as: <bdi>{told['understood']}</bdi>" in pack.text
+        assert client.post("/evidence", json={"path": "/etc/passwd"}).status_code == 422
+        assert client.post("/evidence", content=b"\xff").status_code == 422

@@ -330,3 +330,15 @@ class TestPage:
             refused = client.get("/mentions.json?q=mayor")
         assert refused.status_code == 429
         assert 55 <= int(refused.headers["retry-after"]) <= 61
+
+    def test_a_question_for_every_mention_leads_to_the_list(self, client):
+        told = client.post("/turn", json={"question": "Which articles mention “Lu Yueping”?"}).json()
+        link = next(
+            a["href"] for tag, a in self.links(told["html"]) if a.get("href", "").startswith("/mentions")
+        )
+        assert "Every mention of “Lu Yueping”: 3 in 2 articles" in told["html"]
+        assert "<strong>3 mentions in 2 articles</strong>" in client.get(link).text
+        assert (
+            "/mentions"
+            not in client.post("/turn", json={"question": "Who led the delegation?"}).json()["html"]
+        )

@@ -26,6 +26,7 @@ def answer_html(
     left_out: int = 0,
     timeline: Timeline | None = None,
     note: str = "",
+    every: str = "",
 ) -> str:
     """Render a turn of the conversation.
 
@@ -38,6 +39,7 @@ def answer_html(
         left_out: Undated articles that the period excludes.
         timeline: When the articles near the question were published.
         note: What was done about the filters, if anything.
+        every: HTML that leads to every mention of a term, where that is asked for.
     """
     said = (
         _refusal(answer, asked, texts) if answer.abstained else _Said(answer, asked, articles, texts).html()
@@ -47,9 +49,10 @@ def answer_html(
     )
     bars = bars_html(timeline, answer.query.filters, texts) if timeline else ""
     sources = sources_html(answer, asked, articles, texts, turn)
+    said = f'<div class="answer">{every}{notices}{said}</div>'
     return (
         f"{question_html(answer.question, texts, chips_html(answer, left_out, texts))}"
-        f'<div class="body"><div class="column"><div class="answer">{notices}{said}</div>{actions_html(texts)}</div>'
+        f'<div class="body"><div class="column">{said}{actions_html(texts)}</div>'
         f'<div class="sources">{sources}</div>'
         f'<div class="more">{bars}<div class="next"></div></div></div>'
     )
@@ -62,7 +65,7 @@ def question_html(question: str, texts: Texts, chips: str = "") -> str:
 
 def actions_html(texts: Texts, *, answered: bool = True) -> str:
     """Render the row under an answer; what else can be done with one is added here."""
-    names = {"copy": texts.copy, "link": texts.link} if answered else {}
+    names = {"copy": texts.copy, "link": texts.link, "evidence": texts.evidence} if answered else {}
     names |= {"again": texts.retry, "edit": texts.rephrase}
     buttons = "".join(
         f'<button type="button" data-do="{name}">{label}</button>' for name, label in names.items()

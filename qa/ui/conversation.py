@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qa import mentions
 from qa.archive import Archive
-from qa.errors import ArticleNotFound
+from qa.errors import ArticleNotFound, QuestionError
+from qa.occurrences import asked_term
 from qa.types import Answer, Article, Filters, Text, Turn
 from qa.ui.answer import answer_html
 from qa.ui.links import Asked
+from qa.ui.mentions import every_html
 from qa.ui.plain import plain_text
 from qa.ui.texts import Texts
 from qa.understanding import leans_on_history
@@ -109,6 +111,7 @@ def turn_json(archive: Archive, reply: Reply, asking: Asking, texts: Texts) -> d
             left_out=archive.coverage(Filters(sources=filters.sources)).undated if dated else 0,
             timeline=archive.timeline(answer.query),
             note=_note(reply, texts),
+            every=_every(archive, answer, texts),
         ),
         "question": answer.question,
         "text": answer.text,
@@ -128,6 +131,16 @@ def _note(reply: Reply, texts: Texts) -> str:
     if (read.after, read.before) != (kept.after, kept.before):
         return texts.not_within.format(period=texts.period(read.after, read.before))
     return texts.not_from.format(sources=", ".join(read.sources))
+
+
+def _every(archive: Archive, answer: Answer, texts: Texts) -> str:
+    """The way to every mention of a term, counted, where the question asks for them."""
+    term = asked_term(answer.question)
+    if term is None:
+        return ""
+    with contextlib.suppress(QuestionError):
+        return every_html(archive.mentions(term, answer.query.filters), texts)
+    return ""
 
 
 def _articles(archive: Archive, answer: Answer) -> dict[str, Article]:

@@ -12,8 +12,9 @@ from qa.evidence import Evidence
 from qa.quoting import context
 from qa.types import Answer, Article, Citation
 from qa.ui import ASSETS
-from qa.ui.html import coverage_text, day_html, escape, isolate
+from qa.ui.html import day_html, escape, isolate, lang_attribute
 from qa.ui.links import web_url
+from qa.ui.texts import ENGLISH
 from qa.wording import words_for
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -72,7 +73,7 @@ def _answer(answer: Answer) -> str:
     words = words_for(answer.question)
     if answer.abstained:
         reason = f"<p>{escape(answer.reason)}</p>" if answer.reason else ""
-        held = escape(coverage_text(answer.coverage))
+        held = escape(ENGLISH.coverage(answer.coverage))
         return f"<p><strong>{escape(words.silent)}</strong></p>{reason}<p>Looked through: {held}.</p>"
     if answer.citations[0].kind == "metadata":
         return f"<p>{isolate(answer.text)}</p>"
@@ -98,14 +99,12 @@ def _source(c: Citation, article: Article, number: int) -> str:
 
 
 def _article(article: Article, number: int, cited: Sequence[Citation]) -> str:
-    known = article.lang and re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", article.lang)
-    lang = f' lang="{article.lang}"' if known else ""
     text = _cut(article.text, [(c.start, c.end) for c in cited if c.kind == "text"], None, 0)
     return (
         f'<article id="article-{number}"><h3>{number}. {_title(article)}</h3>'
         f"<p>{_facts(article)}</p>"
         f'<p class="soft">Id <code>{isolate(article.id)}</code><br>SHA-256 of the text <code class="sha256">'
-        f"{article.text_sha256}</code></p>\n<pre{lang}>\n{text}</pre></article>"
+        f"{article.text_sha256}</code></p>\n<pre{lang_attribute(article.lang)}>\n{text}</pre></article>"
     )
 
 
@@ -151,7 +150,7 @@ def _record(evidence: Evidence, made: datetime) -> str:
         ("Program", escape(evidence.program)),
         (
             "Archive",
-            f"generation {evidence.generation:,}; {escape(coverage_text(answer.coverage))} looked through",
+            f"generation {evidence.generation:,}; {escape(ENGLISH.coverage(answer.coverage))} looked through",
         ),
         (
             "Embedding model",

@@ -22,7 +22,8 @@ def frame_html(
     covers = "" if problem else escape(texts.coverage(coverage))
     return (
         f'<header class="head"><div><h1><a href="/">{texts.title}</a></h1>'
-        f'<p class="covers">{covers}</p></div>'
+        f'<p class="covers">{covers}</p>'
+        f'<p class="covers"><a href="/mentions">{texts.every}</a></p></div>'
         f'<button type="button" class="new" data-do="new" hidden>{texts.new}</button></header>'
         f'<div class="empty"><p class="lead">{texts.lead}</p>{trouble}'
         f'<div class="examples">{questions_html(examples, texts.try_asking)}</div></div>'

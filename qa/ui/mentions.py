@@ -10,7 +10,7 @@ from qa.tabular import DEFUSED
 from qa.types import Frozen, Occurrence, Occurrences
 from qa.ui.html import day_html, document, escape, isolate
 from qa.ui.links import REV_LENGTH, Asked, Place, article_url
-from qa.ui.texts import ENGLISH
+from qa.ui.texts import ENGLISH, Texts
 
 ROWS = 200
 """Rows on one page."""
@@ -65,6 +65,13 @@ def mentions_page(found: Occurrences | None, view: View, problem: str = "") -> s
     return document(
         f"Every mention of {term}" if term else "Every mention", body, styles=("article", "mentions")
     )
+
+
+def every_html(found: Occurrences, texts: Texts) -> str:
+    """Render the counts of a term's mentions in an answer, with the way to the list."""
+    count = texts.every_found.format(term=found.term, n=f"{len(found):,}", articles=f"{found.articles:,}")
+    url = escape(View(asked=Asked(question=found.term, filters=found.filters)).url())
+    return f'<p class="every"><a href="{url}">{isolate(count)}</a></p>'
 
 
 def _form(view: View) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -16,8 +18,8 @@ from qa.server.asgi import client
 from qa.server.gate import Gate
 from qa.tabular import csv_lines, json_text
 from qa.types import Occurrences
+from qa.ui.conversation import Asking, reply_to
 from qa.ui.evidence import evidence_html
-from qa.ui.links import Asked
 from qa.ui.mentions import View, mentions_page
 from qa.ui.policy import FORM_POLICY
 
@@ -27,7 +29,7 @@ Endpoint = Callable[[Request], Response]
 def routes(archive: Archive, gate: Gate) -> list[Route]:
     """Return the routes: ``/evidence``, ``/mentions``, ``/mentions.csv``, ``/mentions.json``.
 
-    Each reads a question and filters from its address, never a path, and asks for a place at the gate.
+    Each reads a question and filters, never a path, and asks for a place at the gate.
     """
 
     def found(request: Request, view: View) -> Occurrences:
@@ -54,17 +56,32 @@ def routes(archive: Archive, gate: Gate) -> list[Route]:
         text = json_text(found(request, View.restore(request.query_params)))
         return Response(text, media_type="application/json", headers=_saved_as("mentions.json"))
 
-    def evidence(request: Request) -> Response:
-        params = request.query_params
-        asked = Asked.read(
-            params.get("q", ""), params.get("after"), params.get("before"), params.getlist("source")
-        )
+    def evidence(request: Request, asking: Asking) -> Response:
         with gate.admitted(client(request.scope)):
-            pack = evidence_html(gather(archive, archive.ask(asked.question, filters=asked.filters)))
+            pack = evidence_html(gather(archive, reply_to(archive, asking).answer))
         return Response(pack, media_type="text/html; charset=utf-8", headers=_saved_as("evidence.html"))
 
+    def evidence_at(request: Request) -> Response:
+        params = request.query_params
+        asking = Asking(
+            question=params.get("q", ""),
+            after=params.get("after", ""),
+            before=params.get("before", ""),
+            sources=tuple(params.getlist("source")[:100]),
+            plain="plain" in params,
+        )
+        return evidence(request, asking)
+
+    async def evidence_for(request: Request) -> Response:
+        try:
+            asking = Asking.model_validate_json(await request.body())
+        except ValidationError:
+            return PlainTextResponse("Send the question as the page does.\n", 422)
+        return await run_in_threadpool(_plainly(lambda request: evidence(request, asking)), request)
+
     return [
-        Route("/evidence", _plainly(evidence)),
+        Route("/evidence", _plainly(evidence_at)),
+        Route("/evidence", evidence_for, methods=["POST"]),
         Route("/mentions", page),
         Route("/mentions.csv", _plainly(table)),
         Route("/mentions.json", _plainly(data)),

@@ -65,6 +65,9 @@ class Texts(NamedTuple):
     copied: str
     link: str
     link_copied: str
+    evidence: str
+    every: str
+    every_found: str
     retry: str
     rephrase: str
     untitled: str
@@ -187,6 +190,9 @@ ENGLISH = Texts(
     copied="Copied",
     link="Copy link",
     link_copied="Link copied",
+    evidence="Evidence pack",
+    every="Every mention of a word",
+    every_found="Every mention of “{term}”: {n} in {articles} articles",
     retry="Ask again",
     rephrase="Edit question",
     untitled="Untitled article",
@@ -271,6 +277,9 @@ CHINESE = Texts(
     copied="已复制",
     link="复制链接",
     link_copied="链接已复制",
+    evidence="存证文件",
+    every="逐条列出提及之处",
+    every_found="“{term}”的全部提及：{n} 处，{articles} 篇文章",
     retry="重新提问",
     rephrase="修改问题",
     untitled="无标题文章",

@@ -132,7 +132,7 @@ class Page {
     if (target.dataset.question) this.ask(this.add({ question: target.dataset.question, ...this.chosen(), plain: false }));
     else if (target.dataset.remove) this.again(turn, turn.without(target.dataset));
     else if (target.classList.contains("bar")) this.again(turn, turn.within(target));
-    else this[{ new: "clear", stop: "halt", clear: "unset", copy: "copy", link: "link", again: "again", edit: "rephrase" }[target.dataset.do]]?.(turn, target);
+    else this[{ new: "clear", stop: "halt", clear: "unset", copy: "copy", link: "link", evidence: "evidence", again: "again", edit: "rephrase" }[target.dataset.do]]?.(turn, target);
   }
 
   edited(event) {
@@ -171,6 +171,16 @@ class Page {
     this.say(this.texts.link_copied);
   }
 
+  // The same question again, as a file: the server answers it the same way.
+  async evidence(turn) {
+    const body = { ...turn.asked, history: turn.alone ? [] : this.history(turn), turn: turn.number };
+    const response = await send("/evidence", body).catch(() => null);
+    if (!response?.ok) { this.say(this.texts.lost); return; }
+    const url = URL.createObjectURL(await response.blob());
+    Object.assign(document.createElement("a"), { href: url, download: "evidence.html" }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60000);
+  }
+
   unset() {
     for (const name of ["after", "before", "source"]) if (this.form.elements[name]) this.form.elements[name].value = "";
     this.count();
@@ -202,8 +212,10 @@ class Page {
   fit() { this.box.style.height = "auto"; this.box.style.height = Math.min(this.box.scrollHeight + 2, 180) + "px"; }
 }
 
+const send = (address, body, signal) => fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
+
 async function post(address, body, signal) {
-  const response = await fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
+  const response = await send(address, body, signal);
   const got = await response.json().catch(() => ({}));
   return response.ok ? got : { message: typeof got.message === "string" ? got.message : "", status: response.status };
 }
