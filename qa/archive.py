@@ -250,6 +250,7 @@ class Archive:
         map: Mapping[str, str] | None = None,
         format: str | None = None,
         progress: Callable[[Progress], None] | None = None,
+        prune: bool = False,
     ) -> IngestReport:
         """Add articles, or files and folders of articles; what is there already is updated or left alone.
 
@@ -259,6 +260,9 @@ class Archive:
                 ``{"text": "body", "date": "published_at"}``.
             format: The extension to go by where a name has none that is known.
             progress: Called now and then, in this thread, with how far the work has come.
+            prune: Whether to remove, in the end, the articles that were read before from these files and
+                folders and are not there any more. Those that were read from elsewhere, too, stay, and so do
+                those of a file or folder that cannot be read in full.
 
         Whatever interrupts it, Ctrl-C included, what is stored by then is kept; the exception carries a note
         that says how many articles that is. The same call goes on from there.
@@ -269,7 +273,7 @@ class Archive:
         """
         read = partial(read_paths, map=map, format=format)
         with self._published.writing("adding articles") as stored:
-            return ingest(sources, self._store, self.encoder, read, stored, progress)
+            return ingest(sources, self._store, self.encoder, read, stored, progress, prune=prune)
 
     def remove(self, ids: str | Iterable[str]) -> int:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""

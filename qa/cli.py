@@ -195,6 +195,9 @@ def mentions(
     help="What standard input is, and files without a known extension: csv, html.  "
     "[default: told by their beginning]",
 )
+@click.option(
+    "--prune", is_flag=True, help="Remove the articles that these files and folders do not hold any more."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print events as lines of JSON; the last one is the report."
@@ -205,6 +208,7 @@ def index(
     model: str | None,
     mappings: tuple[str, ...],
     format: str | None,
+    prune: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -223,12 +227,12 @@ def index(
     with archive:
         archive.encoder  # noqa: B018 - loaded, and what that has to say is said, before the bar stands there
         with indexing.shown(quiet=quiet, as_json=as_json) as show:
-            report = archive.add(paths, map=columns, format=format, progress=show)
+            report = archive.add(paths, map=columns, format=format, progress=show, prune=prune)
         size = len(archive)
     if as_json:
         indexing.event("report", **report.model_dump(mode="json"), articles=size)
         return 0
-    indexing.show_skipped(report, folder, _plain)
+    indexing.show_lists(report, folder, _plain)
     plural = "" if size == 1 else "s"
     click.echo(f"{indexing.summary(report)}. {folder} holds {size:,} article{plural}.")
     return 0

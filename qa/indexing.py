@@ -13,8 +13,8 @@ import click
 
 from qa.types import IngestReport, Progress
 
-SHOWN_SKIPS = 20
-"""Skipped inputs that are named on the terminal; more go to a file."""
+SHOWN = 20
+"""Inputs skipped, and articles removed, that are named on the terminal; more go to a file."""
 EVENT_EVERY = 1.0
 """Seconds between two events in JSON."""
 
@@ -39,32 +39,40 @@ def event(name: str, **values: object) -> None:
 
 
 def summary(report: IngestReport) -> str:
-    """Say in one line what was done; what did not happen is left out, but for what was added."""
-    counts = [f"{report.added:,} added", f"{report.updated:,} updated", f"{report.unchanged:,} unchanged"]
-    return ", ".join([*counts, f"{len(report.skipped):,} skipped"])
+    """Say in one line what was done."""
+    removed = f"{len(report.removed):,} removed, " if report.removed else ""
+    return (
+        f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
+        f"{removed}{len(report.skipped):,} skipped"
+    )
 
 
-def show_skipped(report: IngestReport, folder: Path, plain: Plain) -> None:
-    """Name what was skipped; a long list goes to a file beside the archive.
+def show_lists(report: IngestReport, folder: Path, plain: Plain) -> None:
+    """Name what was removed and what was skipped; a long list goes to a file beside the archive.
 
     Args:
         report: What was done.
         folder: The archive's.
         plain: Keeps file names and messages from steering the terminal.
     """
-    lines = [plain(f"{where}: {why}").replace("\n", " ") for where, why in report.skipped]
-    for line in lines[:SHOWN_SKIPS]:
-        click.echo(f"qa: skipped {line}", err=True)
-    if len(lines) <= SHOWN_SKIPS:
+    skipped = [f"{where}: {why}" for where, why in report.skipped]
+    for what, lines in (("removed", report.removed), ("skipped", skipped)):
+        _show_list(what, [" ".join(plain(line).split()) for line in lines], folder)
+
+
+def _show_list(what: str, lines: list[str], folder: Path) -> None:
+    for line in lines[:SHOWN]:
+        click.echo(f"qa: {what} {line}", err=True)
+    if len(lines) <= SHOWN:
         return
     home = folder.resolve()
-    file = home.with_name(f"{home.name or 'archive'}-skipped.txt")
+    file = home.with_name(f"{home.name or 'archive'}-{what}.txt")
     try:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
-        more = f"all {len(lines):,} are listed in {plain(str(file))}"
+        more = f"all {len(lines):,} are listed in {file}"
     except OSError as error:
         more = f"{file} cannot be written ({error.strerror}); --json lists them all"
-    click.echo(f"qa: {len(lines) - SHOWN_SKIPS:,} more were skipped; {more}", err=True)
+    click.echo(f"qa: {len(lines) - SHOWN:,} more were {what}; {more}", err=True)
 
 
 class _Lines:

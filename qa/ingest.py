@@ -18,6 +18,7 @@ from embeddings import Encoder
 from qa import chunking
 from qa.errors import InputError
 from qa.pipeline import Pipeline
+from qa.pruning import Pruner
 from qa.readers import read_paths
 from qa.readers.found import Found
 from qa.readers.survey import Survey
@@ -56,9 +57,13 @@ class Cut(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Articles that are encoded and stored together; ``fraction`` of the input is done with after them."""
+    """Articles that are encoded and stored together; ``fraction`` of the input is done with after them.
+
+    ``seen`` holds the files and ids of articles that are there already, but were not known to stand there, too.
+    """
 
     cuts: list[Cut]
+    seen: list[tuple[str, str]]
     fraction: float | None
 
 
@@ -73,6 +78,8 @@ def ingest(
     read: ReadsPaths = read_paths,
     stored: Callable[[], None] = lambda: None,
     progress: Watcher | None = None,
+    *,
+    prune: bool = False,
 ) -> IngestReport:
     """Stage articles, or files and folders of articles, which ``read`` reads; each batch is committed by itself.
 
@@ -83,9 +90,12 @@ def ingest(
         InputError: Nothing could be read at all.
     """
     given = [sources] if isinstance(sources, str | Path | Article) else sources
-    run = _Run(store, encoder, read, stored, Tally(progress))
+    pruner = Pruner(given := list(given)) if prune else None
+    run = _Run(store, encoder, read, stored, Tally(progress), pruner)
     try:
         run.go(given)
+        if pruner:
+            pruner.prune(store, run.survey, run.tally)
     except InputError:
         raise
     except BaseException as error:
@@ -106,14 +116,21 @@ class _Run:
     """One run of adding."""
 
     def __init__(
-        self, store: Store, encoder: Encoder, read: ReadsPaths, stored: Callable[[], None], tally: Tally
+        self,
+        store: Store,
+        encoder: Encoder,
+        read: ReadsPaths,
+        stored: Callable[[], None],
+        tally: Tally,
+        pruner: Pruner | None,
     ) -> None:
         self.tally = tally
         self._stored = stored
         self._store = store
         self._encoder = encoder
         self._read = read
-        self._survey = Survey()
+        self._pruner = pruner
+        self.survey = Survey()
         self._pending: dict[str, Found] = {}
         """By id, the last of each article that is on its way to the database."""
 
@@ -124,58 +141,67 @@ class _Run:
             and isinstance(sources, Sequence)
             and not any(isinstance(source, Article) for source in sources)
         ):
-            self._survey.measure(cast(Sequence[str | Path], sources))
+            self.survey.measure(cast(Sequence[str | Path], sources))
         self.tally.tell(now=True)
         with Pipeline(self._encode, self._write, self.tally.tell) as pipeline:
-            cuts: list[Cut] = []
-            passages = 0
+            batch, passages = Batch([], [], None), 0
             for found in self._found(sources):
                 self.tally.tell()
-                if (cut := self._cut(found)) is None:
-                    continue
-                cuts.append(cut)
-                passages += len(cut.spans)
-                if passages >= BATCH_PASSAGES or len(cuts) >= BATCH_ARTICLES:
-                    pipeline.put(Batch(cuts, self._fraction()))
-                    cuts, passages = [], 0
-            if cuts:
-                pipeline.put(Batch(cuts, self._fraction()))
+                passages += self._take(found, batch)
+                if passages >= BATCH_PASSAGES or len(batch.cuts) + len(batch.seen) >= BATCH_ARTICLES:
+                    pipeline.put(batch._replace(fraction=self._fraction()))
+                    batch, passages = Batch([], [], None), 0
+            if batch.cuts or batch.seen:
+                pipeline.put(batch._replace(fraction=self._fraction()))
 
     def _fraction(self) -> float | None:
-        total = self._survey.total
-        return min(self._survey.done / total, 1.0) if total else None
+        total = self.survey.total
+        return min(self.survey.done / total, 1.0) if total else None
 
     def _found(self, sources: Iterable[Source]) -> Iterator[Found]:
         for are_articles, some in groupby(sources, lambda source: isinstance(source, Article)):
             for found in (
                 map(Found, cast(Iterable[Article], some))
                 if are_articles
-                else self._read(cast(Iterable[str | Path], some), survey=self._survey)
+                else self._read(cast(Iterable[str | Path], some), survey=self.survey)
             ):
                 self.tally.read += 1
                 if isinstance(found, Skipped):
                     self.tally.skip(*found)
                 elif not found.article.text.strip():
                     self.tally.skip(found.article.id, "the article has no text")
+                    self.survey.incomplete.add(found.file)
                 else:
                     yield found
 
-    def _cut(self, found: Found) -> Cut | None:
-        """Cut an article under the id it gets; ``None`` where it is there already as it is, or cannot be cut."""
-        article, _ = found = self._named(found)
+    def _take(self, found: Found, batch: Batch) -> int:
+        """Cut an article that is new or changed into a batch; return the number of its passages."""
+        article, _, file = found = self._named(found)
+        if self._pruner:
+            self._pruner.note(file, article.id)
         present = self._present(article.id)
         if present and present.article == article:
             self.tally.unchanged += 1
             if not self._pending:
                 self.tally.fraction = self._fraction()
-            return None
+            if not self._seen(found):
+                batch.seen.append((file, article.id))
+            return 0
         try:
             spans = chunking.chunk(article.text, self._encoder.token_spans, self._encoder.max_tokens)
         except Exception as error:  # noqa: BLE001 - a text that breaks the tokenizer costs only itself
             self.tally.skip(article.id, f"cannot be cut into passages: {error}")
-            return None
+            return 0
         self._pending[article.id] = found
-        return Cut(found, present is None, spans)
+        batch.cuts.append(Cut(found, present is None, spans))
+        return len(spans)
+
+    def _seen(self, found: Found) -> bool:
+        pending = self._pending.get(found.article.id)
+        if pending and pending.file == found.file:
+            return True
+        with self._store.read() as transaction:
+            return transaction.seen(found.file, found.article.id)
 
     def _present(self, article_id: str) -> Found | None:
         """Return an article as it will be once all that is on its way is stored."""
@@ -187,15 +213,16 @@ class _Run:
 
     def _named(self, found: Found) -> Found:
         """Keep two files of the same name apart: no article is updated from another file while its own exists."""
-        article, origin = found
+        article, origin, _ = found
         if origin is None or not (present := self._present(article.id)):
             return found
         earlier = present.origin
         if earlier is None or earlier == origin or not Path(earlier).exists():
             return found
         if present.article == article:
-            return Found(article, earlier)
-        return Found(article.model_copy(update={"id": f"{Path(origin).parent.name}/{article.id}"}), origin)
+            return found._replace(origin=earlier)
+        renamed = article.model_copy(update={"id": f"{Path(origin).parent.name}/{article.id}"})
+        return found._replace(article=renamed)
 
     def _encode(self, batch: Batch) -> Encoded:
         try:
@@ -216,7 +243,8 @@ class _Run:
         for at in range(0, len(texts), 2 * BATCH_PASSAGES):
             part = slice(at, at + 2 * BATCH_PASSAGES)
             vectors[part] = self._encoder.encode(texts[part])
-        return np.split(vectors, np.cumsum([len(cut.spans) for cut in cuts])[:-1])
+        ends = np.cumsum([len(cut.spans) for cut in cuts], dtype=np.int64)
+        return [vectors[end - len(cut.spans) : end] for cut, end in zip(cuts, ends, strict=True)]
 
     def _write(self, encoded: Encoded) -> None:
         batch, vectors = encoded
@@ -224,6 +252,9 @@ class _Run:
             for cut, rows in zip(batch.cuts, vectors, strict=True):
                 if not isinstance(rows, Exception):
                     transaction.put(cut.found.article, cut.spans, rows, cut.found.origin)
+                    transaction.see(cut.found.file, cut.found.article.id)
+            for file, article_id in batch.seen:
+                transaction.see(file, article_id)
         self._stored()
         for cut, rows in zip(batch.cuts, vectors, strict=True):
             article_id = cut.found.article.id

@@ -75,12 +75,22 @@ class WriteTransaction(Transaction):
         """Stage the removal of an article with all its revisions; tell whether it was there."""
         if self._latest_key(article_id) is None:
             return False
+        self._db.execute("DELETE FROM seen WHERE id = ?", (article_id,))
         self._discard(self._staged(article_id))
         if self.article(article_id) is None:
             self._db.execute("DELETE FROM staged WHERE id = ?", (article_id,))
         else:
             self._db.execute("REPLACE INTO staged VALUES (?, NULL)", (article_id,))
         return True
+
+    def see(self, file: str, article_id: str) -> None:
+        """Record that an article was read from a file; an empty name stands for all that is no file."""
+        self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (file, article_id))
+
+    def forget(self, file: str, article_id: str) -> bool:
+        """Record that an article is not in a file any more; tell whether it was read nowhere else."""
+        self._db.execute("DELETE FROM seen WHERE file = ? AND id = ?", (file, article_id))
+        return self._db.execute("SELECT 1 FROM seen WHERE id = ?", (article_id,)).fetchone() is None
 
     def publish(self) -> NDArray[np.int64]:
         """Make what is staged current; return the ids of the passages that are gone, ascending."""

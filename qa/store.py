@@ -16,7 +16,7 @@ from qa.staging import COUNTED, WriteTransaction
 from qa.transaction import Transaction
 
 APPLICATION_ID = 0x71614152  # "qaAR"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,6 +47,12 @@ CREATE TABLE source (
 """
 """``staged`` names what the next publication changes: the article's new revision, or none where it is removed.
 ``source`` counts the articles of each source."""
+_SINCE_VERSION_3 = """
+CREATE TABLE seen (file TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
+CREATE INDEX seen_id ON seen (id)
+"""
+"""``seen`` says from which files an article was read."""
+_SINCE = {2: _SINCE_VERSION_2, 3: _SINCE_VERSION_3}
 
 
 class Store:
@@ -66,7 +72,7 @@ class Store:
         with store._connection() as db:
             db.execute("PRAGMA journal_mode = WAL")
         with store.write() as transaction:
-            transaction.run(_SCHEMA, _SINCE_VERSION_2)
+            transaction.run(_SCHEMA, *_SINCE.values())
             transaction.run(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
             )
@@ -102,8 +108,11 @@ class Store:
     def upgrade(self) -> None:
         """Bring the database of an older version up to date, in one step; the caller is the one writer."""
         with self.write() as transaction:
-            if transaction.run("PRAGMA user_version")[0] < SCHEMA_VERSION:
-                transaction.run(_SINCE_VERSION_2, COUNTED, f"PRAGMA user_version = {SCHEMA_VERSION}")
+            version = transaction.run("PRAGMA user_version")[0]
+            transaction.run(*(script for since, script in _SINCE.items() if version < since))
+            transaction.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version < 2:
+                transaction.run(COUNTED)
                 transaction.set_meta(derived="")
 
     def vacuum(self) -> None:

@@ -22,6 +22,7 @@ class Tally:
         self.added = 0
         self.updated = 0
         self.unchanged = 0
+        self.removed: list[str] = []
         self.skipped: list[Skipped] = []
         self.passages = 0
         self.fraction: float | None = None
@@ -66,5 +67,9 @@ class Tally:
     def report(self) -> IngestReport:
         """Return what was done."""
         return IngestReport(
-            added=self.added, updated=self.updated, unchanged=self.unchanged, skipped=self.skipped
+            added=self.added,
+            updated=self.updated,
+            unchanged=self.unchanged,
+            removed=self.removed,
+            skipped=self.skipped,
         )

@@ -10,6 +10,7 @@ name another one.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -112,6 +113,19 @@ class Transaction:
             or self._db.execute("SELECT key FROM article WHERE current AND id = ?", (article_id,)).fetchone()
         )
         return None if row is None else row[0]
+
+    def seen(self, file: str, article_id: str) -> bool:
+        """Whether an article was read from a file at some time."""
+        row = self._db.execute("SELECT 1 FROM seen WHERE file = ? AND id = ?", (file, article_id)).fetchone()
+        return row is not None
+
+    def seen_below(self, place: str) -> Iterator[tuple[str, str]]:
+        """Yield each file that is the place or lies below it, with the id of each article read from it."""
+        above = place.rstrip(os.sep) + os.sep
+        yield from self._db.execute(
+            "SELECT file, id FROM seen WHERE file = ? OR (file > ? AND file < ?) ORDER BY file, id",
+            (place, above, above[:-1] + chr(ord(os.sep) + 1)),
+        )
 
     def coverage(self, filters: Filters | None = None) -> Coverage:
         """Count the articles a filter leaves, and the days they span."""

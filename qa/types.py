@@ -263,12 +263,13 @@ class IngestReport(Frozen):
     """What :meth:`qa.Archive.add` did.
 
     Each article read counts once: it was added, updated, or left alone as unchanged. What could not be read
-    is skipped, with its reason.
+    is skipped, with its reason. ``removed`` names the articles that are not where they were read any more.
     """
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    removed: list[str] = []
     skipped: list[Skipped] = []
 
 

@@ -109,13 +109,14 @@ def _read_paths(
     with closing(Child()) as child:
         for path in paths:
             if str(path) == STANDARD_INPUT:
-                yield from _summed(_standard_input(columns, child), format)
+                yield from _summed(_standard_input(columns, child), format, survey)
                 continue
             for file in walk(Path(path)):
                 if isinstance(file, Skipped):
+                    survey.incomplete.add(_well_formed(os.path.realpath(file.where)))
                     yield Skipped(*map(_well_formed, file))
                 else:
-                    yield from _summed(_on_disk(file, columns, child, survey), format)
+                    yield from _summed(_on_disk(file, columns, child, survey), format, survey)
                     survey.finished(file)
 
 
@@ -145,15 +146,17 @@ def _standard_input(columns: Mapping[str, str], child: Child) -> Source:
     )
 
 
-def _summed(source: Source, format: str | None) -> Iterator[Found | Skipped]:
+def _summed(source: Source, format: str | None, survey: Survey) -> Iterator[Found | Skipped]:
     """Read a file; of a great many reasons for what it holds only the number is kept."""
     skips = 0
     for item in read_source(source, format):
-        if isinstance(item, Skipped):
-            skips += 1
-            if skips > MAX_SKIPS:
-                continue
-        yield item
+        if isinstance(item, Found):
+            yield item._replace(file=source.origin or "")
+            continue
+        survey.incomplete.add(source.origin or "")
+        skips += 1
+        if skips <= MAX_SKIPS:
+            yield item
     if skips > MAX_SKIPS:
         yield source.skipped(f"{skips - MAX_SKIPS:,} more of what it holds could not be read")
 

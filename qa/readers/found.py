@@ -17,10 +17,13 @@ SHORT_FIELDS = ("title", "url", "source", "author", "section", "lang")
 
 
 class Found(NamedTuple):
-    """An article that was read. ``origin`` is the file that named it, where its id comes from a path."""
+    """An article that was read."""
 
     article: Article
     origin: str | None = None
+    """The file that named it, where its id comes from a path."""
+    file: str = ""
+    """The file on disk that it stands in; empty where there is none."""
 
 
 def found(values: Mapping[str, Any], origin: str | None = None) -> Found:

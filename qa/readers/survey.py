@@ -1,4 +1,4 @@
-"""How far one run of reading has come."""
+"""How far one run of reading has come, and what it could not read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Survey:
     def __init__(self) -> None:
         self.total: int | None = None
         """Bytes of all files; ``None`` where that is not known."""
+        self.incomplete: set[str] = set()
+        """Files and folders that could not be read in full."""
         self._before = 0
         self._stream: BinaryIO | None = None
 
