@@ -5,23 +5,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
-import logging
-import socket
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import click
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 
 import qa
-from qa.errors import ServerError
 from qa.server import log as requests_log
+from qa.server import serving
 from qa.server.asgi import client
 from qa.server.gate import AT_ONCE, WAITING, Gate
 from qa.server.guard import guard
@@ -30,11 +25,6 @@ from qa.ui.links import Asked
 from qa.ui.page_routes import PROBLEMS, add_routes
 from qa.ui.routes import routes
 
-log = logging.getLogger("qa.page")
-
-FINISHING = 20.0
-"""Seconds that questions being answered may take to end when the server is stopped."""
-LOCAL = ("localhost", "127.0.0.1", "[::1]")
 TITLE = "Ask the archive"
 LOADER = 'import("/ui/page.js").then((page) => page.start(element));'
 HEAD = (
@@ -86,18 +76,8 @@ def serve(archive: qa.Archive, settings: Settings, *, open_browser: bool = False
     Raises:
         ServerError: The address cannot be listened on.
     """
-    listener = _listen(settings.host, settings.port)
-    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.host, settings.host)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
-    if settings.host in (*LOCAL, "::1") and not (settings.auth or settings.hosts):
-        settings = settings.model_copy(update={"hosts": ",".join(LOCAL)})
-    if settings.log_requests or settings.log_questions:
-        requests_log.start()
-    page = create_app(archive, settings)
-    config = uvicorn.Config(page, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
-    threading.Thread(target=_warm, args=(archive, page.state.ready), daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, url, open_browser, page.state.gate).run(sockets=[listener])
+    warm = partial(archive.search, "warm up", k=1)
+    serving.serve(partial(create_app, archive), settings, warm, open_browser=open_browser)
 
 
 def main() -> None:
@@ -139,45 +119,6 @@ def _page(archive: qa.Archive, settings: Settings, gate: Gate) -> gr.Blocks:
         gr.HTML("", elem_id="archive", apply_default_css=False, js_on_load=LOADER)
         gr.api(ask, api_name="ask")
     return page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING)
-
-
-def _warm(archive: qa.Archive, ready: threading.Event) -> None:
-    """Load the model and the indexes before the first question."""
-    try:
-        archive.search("warm up", k=1)
-        ready.set()
-    except PROBLEMS as error:
-        log.warning("The archive is not ready: %s", error)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-        advice = "Choose another with --port or QA_PORT; 0 picks a free one."
-        raise ServerError(f"Port {port} on {host} {why}. {advice}") from None
-
-
-class _Server(uvicorn.Server):
-    """Says where the page is, once it is there; stopped, it ends the answers it has begun."""
-
-    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool, gate: Gate) -> None:
-        super().__init__(config)
-        self._url, self._open_browser, self._gate = url, open_browser, gate
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        click.echo(f"The archive is open at {self._url} (Ctrl+C stops it)", err=True)
-        if self._open_browser:
-            click.launch(self._url)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for listening in self.servers:
-            listening.close()
-        await asyncio.to_thread(self._gate.close, FINISHING)
-        await super().shutdown(sockets)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from embeddings import EmbeddingError
 from qa import indexing
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
-from qa.errors import FilterError, InputError, QAError
+from qa.errors import FilterError, InputError, QAError, ServerError
 from qa.evidence import gather
 from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
@@ -376,6 +376,29 @@ def serve(folder: Path | None, host: str | None, port: int | None, open_browser:
     settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
     with _opened(folder) as archive:
         app.serve(archive, settings, open_browser=open_browser)
+    return 0
+
+
+@cli.command()
+@_archive_option
+@click.option("--http", is_flag=True, help="Serve over HTTP, at /mcp, with QA_AUTH and the page's limits.")
+@click.option("--host", help="Address to serve on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on.  [default: 7860]")
+def mcp(folder: Path | None, http: bool, host: str | None, port: int | None) -> int:
+    """Offer an archive to AI assistants, as tools of the Model Context Protocol, over standard input and output."""
+    try:
+        from qa import mcp_server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"mcp", "mcp_types"}:
+            raise
+        raise ServerError("qa mcp needs the package mcp: pip install 'archive-qa[mcp]'") from None
+    given = {"host": host, "port": port}
+    settings = Settings.from_environ().model_copy(update={k: v for k, v in given.items() if v is not None})
+    with _opened(folder) as archive:
+        if http:
+            mcp_server.run_http(archive, settings)
+        else:
+            mcp_server.run_stdio(archive)
     return 0
 
 
