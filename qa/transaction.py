@@ -163,8 +163,9 @@ class Transaction:
         return int(self._db.execute(sql, (after,)).fetchone()[0])
 
     def last_passage(self) -> int:
-        """Return the greatest id of a passage, published or not; 0 where there is none."""
-        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM passage").fetchone()[0])
+        """Return the greatest id that a passage was ever given; 0 where there was none."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passage'").fetchone()
+        return row[0] if row else 0
 
     def passage_ids(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the published passages' ids from ``first`` to ``last``, ascending."""
@@ -239,9 +240,9 @@ class Transaction:
             yield self._arrays(some)
 
     def vector_sample(self, n: int) -> NDArray[np.float16]:
-        """Return the vectors of up to ``n`` passages, drawn at random."""
-        ids = Random(0).sample(range(1, self.last_passage() + 1), min(n, self.last_passage()))
-        return self.vectors(ids)[1]
+        """Return the vectors of about ``n`` passages, drawn at random, or of all where there are fewer."""
+        last, count = self.last_passage(), max(1, self.passage_count())
+        return self.vectors(Random(0).sample(range(1, last + 1), min(last, n * last // count)))[1]
 
     def keyword_rows(self, after: int = 0) -> Iterator[tuple[int, Article, str]]:
         """Yield ``(passage id, article, text)`` of each published passage with an id greater than ``after``."""
