@@ -142,6 +142,11 @@ class Archive:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def writable(self) -> bool:
+        """Whether its folder can be written."""
+        return self._store.writable
+
     @cached_property
     def encoder(self) -> Encoder:
         """The model the archive was made with, loaded when first needed.

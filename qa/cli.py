@@ -27,6 +27,7 @@ from qa.api import default_archive
 from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, InputError, QAError, ServerError
 from qa.evidence import gather
+from qa.feedback import export
 from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
@@ -376,6 +377,17 @@ def serve(folder: Path | None, host: str | None, port: int | None, open_browser:
     settings = settings.model_copy(update={k: v for k, v in given.items() if v is not None})
     with _opened(folder) as archive:
         app.serve(archive, settings, open_browser=open_browser)
+    return 0
+
+
+@cli.command()
+@click.argument("out", type=click.Path(path_type=Path), metavar="FOLDER")
+@_archive_option
+def feedback(out: Path, folder: Path | None) -> int:
+    """Write what people said of answers into FOLDER, for python -m evals --data FOLDER."""
+    with _opened(folder) as archive:
+        count = export(archive, out)
+    click.echo(f"{count:,} question{'' if count == 1 else 's'} with the archive's articles in {out}.")
     return 0
 
 

@@ -13,6 +13,7 @@ QAError
 │   └── ArchiveDamaged       the database itself cannot be read
 ├── CalibrationError     too few articles to calibrate on
 ├── ArticleNotFound      no article with that id
+├── FeedbackError        feedback cannot be kept
 └── ServerError          the page cannot be served (port in use, extra missing)
     └── Busy                 it answers no more questions just now
 
@@ -74,6 +75,10 @@ class ArticleNotFound(QAError, KeyError):
     def __str__(self) -> str:
         """Return the message as written, not quoted as ``KeyError`` does."""
         return str(self.args[0])
+
+
+class FeedbackError(QAError):
+    """Feedback cannot be kept or written out."""
 
 
 class ServerError(QAError):

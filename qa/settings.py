@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """Names the server may be called by, with commas; by default any."""
     rate: Annotated[int, Field(ge=0)] = 120
     """Questions a client may ask in a minute; 0 for any number."""
+    feedback: bool = False
+    """Whether people can say on the page what was right, kept in the archive's folder where that can be written."""
     upload: bool = False
     """Whether articles can be added from the page."""
     log_requests: bool = False

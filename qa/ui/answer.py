@@ -10,6 +10,7 @@ from qa.types import Answer, Article, Citation
 from qa.ui.bars import bars_html
 from qa.ui.cards import marked_quote, sources_html, title_of
 from qa.ui.chips import chips_html
+from qa.ui.feedback import feedback_html
 from qa.ui.html import day_html, escape, isolate, lang_attribute
 from qa.ui.links import Asked, Place, article_url
 from qa.ui.texts import Texts
@@ -27,6 +28,7 @@ def answer_html(
     timeline: Timeline | None = None,
     note: str = "",
     every: str = "",
+    feedback: bool = False,
 ) -> str:
     """Render a turn of the conversation.
 
@@ -40,6 +42,7 @@ def answer_html(
         timeline: When the articles near the question were published.
         note: What was done about the filters, if anything.
         every: HTML that leads to every mention of a term, where that is asked for.
+        feedback: Whether people may say what is right.
     """
     said = (
         _refusal(answer, asked, texts) if answer.abstained else _Said(answer, asked, articles, texts).html()
@@ -52,7 +55,8 @@ def answer_html(
     said = f'<div class="answer">{every}{notices}{said}</div>'
     return (
         f"{question_html(answer.question, texts, chips_html(answer, left_out, texts))}"
-        f'<div class="body"><div class="column">{said}{actions_html(texts)}</div>'
+        f'<div class="body"><div class="column">{said}{actions_html(texts)}'
+        f"{feedback_html(texts, turn) if feedback else ''}</div>"
         f'<div class="sources">{sources}</div>'
         f'<div class="more">{bars}<div class="next"></div></div></div>'
     )

@@ -94,7 +94,9 @@ def filters_named(question: str, sources: list[str], today: date) -> tuple[Filte
     return Filters(after=period.start, before=period.end, sources=named.sources), period.hard
 
 
-def turn_json(archive: Archive, reply: Reply, asking: Asking, texts: Texts) -> dict[str, Any]:
+def turn_json(
+    archive: Archive, reply: Reply, asking: Asking, texts: Texts, *, feedback: bool = False
+) -> dict[str, Any]:
     """Return what the page needs of an answer: its HTML, and words for history, clipboard and address."""
     answer = reply.answer
     filters = answer.query.filters
@@ -112,6 +114,7 @@ def turn_json(archive: Archive, reply: Reply, asking: Asking, texts: Texts) -> d
             timeline=archive.timeline(answer.query),
             note=_note(reply, texts),
             every=_every(archive, answer, texts),
+            feedback=feedback,
         ),
         "question": answer.question,
         "text": answer.text,

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from embeddings import EmbeddingError
 from qa.archive import Archive
 from qa.errors import ArticleNotFound, Busy, QAError
+from qa.feedback import Feedback, keep
 from qa.server import log as requests_log
 from qa.server.asgi import client
 from qa.server.gate import Gate
@@ -36,7 +37,7 @@ _ARTICLE = {"Content-Security-Policy": ARTICLE_POLICY, "Cache-Control": "no-cach
 
 def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -> None:
     """Add the page's routes to an app; questions pass the gate."""
-    offered = Offered(archive)
+    offered, feedback = Offered(archive), settings.feedback and archive.writable
 
     @app.get("/article/{article_id:path}")
     def read(request: Request) -> Response:
@@ -77,7 +78,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
         try:
             with gate.admitted(client(request.scope)):
                 reply = reply_to(archive, asking)
-                told = turn_json(archive, reply, asking, texts)
+                told = turn_json(archive, reply, asking, texts, feedback=feedback)
         except Busy as error:
             return _json({"message": str(error)}, 503, {"Retry-After": str(error.retry_after)})
         except PROBLEMS as error:
@@ -99,6 +100,19 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
             except PROBLEMS as error:
                 log.warning("No questions can be offered: %s", error)
         return _json({"html": questions_html(questions, label)})
+
+    if feedback:
+
+        @app.post("/feedback")
+        def told(asking: Asking, said: Feedback, request: Request) -> JSONResponse:
+            try:
+                with gate.admitted(client(request.scope)):
+                    keep(archive, said, reply_to(archive, asking).answer, asking.history)
+            except Busy as error:
+                return _json({"message": str(error)}, 503, {"Retry-After": str(error.retry_after)})
+            except PROBLEMS as error:
+                return _json({"message": str(error)}, 422)
+            return _json({"message": _texts(request).feedback_kept})
 
     app.mount("/ui", StaticFiles(directory=ASSETS))
 

@@ -68,6 +68,15 @@ class Texts(NamedTuple):
     evidence: str
     every: str
     every_found: str
+    feedback: str
+    feedback_is: str
+    feedback_good: str
+    feedback_bad: str
+    feedback_article: str
+    feedback_quote: str
+    feedback_consent: str
+    feedback_send: str
+    feedback_kept: str
     retry: str
     rephrase: str
     untitled: str
@@ -193,6 +202,16 @@ ENGLISH = Texts(
     evidence="Evidence pack",
     every="Every mention of a word",
     every_found="Every mention of “{term}”: {n} in {articles} articles",
+    feedback="Feedback",
+    feedback_is="This answer is",
+    feedback_good="right",
+    feedback_bad="wrong or incomplete",
+    feedback_article="The right article: its address here, or its id (optional)",
+    feedback_quote="Its words that answer (optional)",
+    feedback_consent="I agree that my question, this conversation and this feedback are kept with the "
+    "archive, without my name, to measure and improve its answers.",
+    feedback_send="Send",
+    feedback_kept="Kept. Thank you.",
     retry="Ask again",
     rephrase="Edit question",
     untitled="Untitled article",
@@ -280,6 +299,15 @@ CHINESE = Texts(
     evidence="存证文件",
     every="逐条列出提及之处",
     every_found="“{term}”的全部提及：{n} 处，{articles} 篇文章",
+    feedback="反馈",
+    feedback_is="这个回答",
+    feedback_good="正确",
+    feedback_bad="有误或不完整",
+    feedback_article="正确的文章：本站网址或编号（可不填）",
+    feedback_quote="文中作答的原句（可不填）",
+    feedback_consent="我同意将我的问题、本次对话和这条反馈（不含姓名）与档案一同保存，用于评测和改进回答。",
+    feedback_send="提交",
+    feedback_kept="已保存，谢谢。",
     retry="重新提问",
     rephrase="修改问题",
     untitled="无标题文章",

@@ -136,11 +136,21 @@ class Page {
   }
 
   edited(event) {
+    if (event.target.matches("form.feedback")) { event.preventDefault(); this.feedback(event.target); return; }
     const form = event.target.closest("form.edit");
     if (!form) return;
     event.preventDefault();
     const turn = this.turns.find((one) => one.element.contains(form));
     this.again(turn, turn.edited(form));
+  }
+
+  async feedback(form) {
+    const turn = this.turns.find((one) => one.element.contains(form));
+    const said = { verdict: new FormData(form).get(`verdict-${turn.number}`), article: form.elements.article.value, quote: form.elements.quote.value, consent: form.elements.consent.checked };
+    const asking = { ...turn.asked, history: turn.alone ? [] : this.history(turn), turn: turn.number };
+    const got = await post("/feedback", { asking, said }).catch(() => ({}));
+    form.querySelector(".told").textContent = got.message || this.texts.lost;
+    if (!got.status && got.message) form.querySelector("button").disabled = true;
   }
 
   // Asks the same turn again, with what was changed about it.
