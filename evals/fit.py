@@ -39,7 +39,9 @@ MOST_NEEDLESS = 0.07
 REGULARISATION = 1e-3
 ELSEWHERE = 60
 """Questions of each set that are asked of another set's archive."""
-CHOICE = ("words", "context", "passage", "first", "kind", "fragment", "cosine", "relevance", "span")
+CHOICE = ("words", "context", "passage", "first", "kind", "fragment", "cosine")
+CHOICE_READING = ("words", "context", "passage", "first", "kind", "fragment", "relevance", "span")
+"""With a reader sentences are compared with the question after they are chosen."""
 CONFIDENCE = ("words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span")
 
 Floats = NDArray[np.float64]
@@ -165,7 +167,8 @@ def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
         examples: The evidence.
         reader: Fingerprint of the reader that gave its part of it.
     """
-    choice = _fit_choice([e for e in examples if e.located and e.gold.any()])
+    known = [e for e in examples if e.located and e.gold.any()]
+    choice = _fit_choice(known, CHOICE_READING if reader else CHOICE)
     fitted = weights.Weights(
         reader=reader, choice=choice, confidence=_fit_confidence(examples, choice), refuse=0.0
     )
@@ -195,8 +198,8 @@ def _balance(examples: Sequence[Example]) -> Floats:
     return np.asarray(share / share.sum())
 
 
-def _fit_choice(examples: Sequence[Example]) -> weights.Linear:
-    names = _used(examples, CHOICE)
+def _fit_choice(examples: Sequence[Example], of: Sequence[str]) -> weights.Linear:
+    names = _used(examples, of)
     rows = [_columns(e.evidence, names) for e in examples]
     share = _balance(examples)
 

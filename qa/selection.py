@@ -6,6 +6,7 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +31,7 @@ READ_AT_ONCE = 4
 SURE = 0.9
 """Confidence at which no further passages are read."""
 ENCODED = 8
-"""Without a reader: sentences whose vectors are compared with the question's."""
+"""Most promising sentences, whose vectors are compared with the question's."""
 
 _LABELLED = re.compile(r"[\w ]{2,20}[:：]\s*\S")
 
@@ -53,7 +54,7 @@ class Evidence(NamedTuple):
     unknown: float
     """Share of the question's weight on words that stand nowhere in the archive: 0..1."""
     cosine: float = 0.0
-    """Cosine similarity of question and sentence, where there is no reader: -1..1."""
+    """Cosine similarity of question and sentence, for the most promising; else 0: -1..1."""
     relevance: float = 0.0
     """The reader's logit that the passage answers."""
     span: float = 0.0
@@ -173,7 +174,9 @@ class Selector:
                 held = best.get(candidate.key)
                 if held is None or held.score < candidate.score:
                     best[candidate.key] = candidate
-            if best and max(map(self.confidence, best.values())) >= self._sure:
+            promising = self._compared(sorted(best.values(), key=lambda c: -c.score)[:ENCODED])
+            best.update((c.key, c) for c in promising)
+            if promising and self.confidence(promising[0]) >= self._sure:
                 break
         return sorted(best.values(), key=lambda c: -c.score)
 
@@ -207,13 +210,22 @@ class Selector:
         """Compare the vectors of the most promising sentences with the question's."""
         distinct = {c.key: c for c in sorted(candidates, key=lambda c: c.score)}
         ordered = sorted(distinct.values(), key=lambda c: -c.score)[:ENCODED]
-        if not ordered:
+        compared = self._compared(ordered)
+        return self._rescored([c.evidence for c in compared], compared)
+
+    def _compared(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Compare the sentences' vectors with the question's; their scores stay as they are."""
+        if not candidates:
             return []
-        question = self._models.encoder.encode_queries([self.query.text])[0]
-        cosines = self._models.sentences.encode([c.text for c in ordered]) @ question
-        return self._rescored(
-            [c.evidence._replace(cosine=float(v)) for c, v in zip(ordered, cosines, strict=True)], ordered
-        )
+        cosines = self._models.sentences.encode([c.text for c in candidates]) @ self._vector
+        return [
+            c._replace(evidence=c.evidence._replace(cosine=float(cosine)))
+            for c, cosine in zip(candidates, cosines, strict=True)
+        ]
+
+    @cached_property
+    def _vector(self) -> NDArray[np.float32]:
+        return self._models.encoder.encode_queries([self.query.text])[0]
 
     def _readings(self, passages: Sequence[Located]) -> list[Reading]:
         readings = read(self.query, passages, self._models.reader) if self._models.reader else []
