@@ -225,7 +225,8 @@ class Selector:
 
     @cached_property
     def _vector(self) -> NDArray[np.float32]:
-        return self._models.encoder.encode_queries([self.query.text])[0]
+        vector: NDArray[np.float32] = self._models.encoder.encode_queries([self.query.text])[0]
+        return vector
 
     def _readings(self, passages: Sequence[Located]) -> list[Reading]:
         readings = read(self.query, passages, self._models.reader) if self._models.reader else []
