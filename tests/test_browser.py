@@ -66,14 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, settings: qa.Settings) -> P
 
 
 @contextmanager
-def serving(folder: Path, refuse: float) -> Iterator[str]:
+def serving(folder: Path, **given: str) -> Iterator[str]:
     """The address of ``python app.py``, run as a process of its own."""
-    environ = os.environ | {
-        "QA_ARCHIVE": str(folder),
-        "QA_PORT": "0",
-        "QA_REFUSE": str(refuse),
-        "QA_READER": "none",
-    }
+    environ = os.environ | {"QA_ARCHIVE": str(folder), "QA_PORT": "0", "QA_RATE": "0", **given}
     with subprocess.Popen(
         [sys.executable, "app.py"], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True
     ) as server:
@@ -90,14 +85,14 @@ def serving(folder: Path, refuse: float) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def site(folder: Path) -> Iterator[str]:
     """A page that always answers."""
-    with serving(folder, 0.0) as address:
+    with serving(folder, QA_REFUSE="0", QA_READER="none") as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def strict_site(folder: Path) -> Iterator[str]:
     """A page that always refuses."""
-    with serving(folder, 1.0) as address:
+    with serving(folder, QA_REFUSE="1", QA_READER="none") as address:
         yield address
 
 

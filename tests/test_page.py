@@ -86,7 +86,7 @@ def rendered(shown: Answer, *articles: Article) -> str:
 
 
 def plain(markup: str) -> str:
-    return html.unescape(re.sub(r"<[^>]+>", "", markup))
+    return html.unescape(re.sub(r"<[^>]+>", "", markup)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def parsed(markup: str) -> tuple[set[str], set[str], list[str]]:

@@ -16,6 +16,8 @@ from qa.ui.links import Asked, Place, article_url
 from qa.ui.texts import Texts
 from qa.wording import words_for
 
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 def answer_html(
     answer: Answer,
@@ -113,7 +115,7 @@ class _Said:
         )
 
     def _statement(self, citation: Citation) -> str:
-        return f"“{self._quote(citation)}” {self._cite(citation)}"
+        return f"“{self._quote(citation)}”{_NO_BREAK}{self._cite(citation)}"
 
     def _quoted(self) -> str:
         """``[n]`` is a link outside the quotes only: an article may hold a false ``[9]``."""
@@ -144,6 +146,8 @@ class _Said:
         out: list[str] = []
         for piece in re.split(r"(\[\d+\])", text):
             citation = known.get(piece[1:-1]) if piece.startswith("[") else None
+            if citation and out and out[-1].endswith(" "):
+                out[-1] = out[-1][:-1] + _NO_BREAK
             out.append(self._cite(citation) if citation else escape(piece))
         return "".join(out)
 

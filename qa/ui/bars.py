@@ -42,9 +42,9 @@ def bars_html(timeline: Timeline, filters: Filters, texts: Texts) -> str:
     items = "".join(f"<li>{_bar(bar, most, filters, texts)}</li>" for bar in bars)
     return (
         f'<figure class="timeline"><figcaption>{caption}</figcaption><p class="unseen">{summary}{undated}</p>'
-        f'<ol class="bars">{items}</ol><p class="ends" aria-hidden="true">'
+        f'<div class="chart"><ol class="bars">{items}</ol><p class="ends" aria-hidden="true">'
         f"<span>{texts.period(bars[0].first, bars[0].last)}</span>"
-        f"<span>{texts.period(bars[-1].first, bars[-1].last)}</span></p></figure>"
+        f"<span>{texts.period(bars[-1].first, bars[-1].last)}</span></p></div></figure>"
     )
 
 

@@ -41,7 +41,7 @@ def subject_of(answer: Answer) -> str:
 
 def _chip(kind: str, label: str, fields: str, texts: Texts, *, value: str = "", note: str = "") -> str:
     edit, remove = (escape(form.format(what=label)) for form in (texts.edit, texts.remove))
-    beside = f'<span class="note">{note}</span>' if note else ""
+    beside = f'<span class="note"> · {note}</span>' if note else ""
     return (
         f'<span class="chip"><details><summary title="{edit}">{isolate(label)}{beside}</summary>'
         f'<form class="edit" data-edit="{kind}" data-value="{escape(value)}">{fields}'

@@ -22,9 +22,7 @@ def frame_html(
     covers = "" if problem else escape(texts.coverage(coverage))
     return (
         f'<header class="head"><div><h1><a href="/">{texts.title}</a></h1>'
-        f'<p class="covers">{covers}</p>'
-        f'<p class="covers"><a href="/mentions">{texts.every}</a></p></div>'
-        f'<button type="button" class="new" data-do="new" hidden>{texts.new}</button></header>'
+        f'<p class="covers">{covers}</p></div><a href="/mentions">{texts.every}</a></header>'
         f'<div class="empty"><p class="lead">{texts.lead}</p>{trouble}'
         f'<div class="examples">{questions_html(examples, texts.try_asking)}</div></div>'
         f'<ol class="turns" aria-label="{texts.conversation}"></ol>'
@@ -47,10 +45,12 @@ def _form(sources: Sequence[str], texts: Texts) -> str:
         f'placeholder="{texts.placeholder}" autocomplete="off" enterkeyhint="send"></textarea></label>'
         f'<button type="submit" class="ask">{texts.ask}</button>'
         f'<button type="button" class="ask stop" data-do="stop" hidden>{texts.stop}</button></div>'
-        f'<details class="filters"><summary>{texts.filters}<span class="set"></span></summary><div class="fields">'
+        f'<div class="tools"><details class="filters"><summary>{texts.filters}<span class="set"></span></summary>'
+        '<div class="fields">'
         f'<label>{texts.after}<input name="after" {day}></label>'
         f'<label>{texts.before}<input name="before" {day}></label>{picked}'
         f'<button type="button" data-do="clear">{texts.clear}</button></div></details>'
+        f'<button type="button" class="new" data-do="new" hidden>{texts.new}</button></div>'
         f'<datalist id="sources">{known}</datalist></form>'
     )
 

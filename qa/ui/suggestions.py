@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from qa.ui.html import escape, isolate
 
 _TRIED = 3
 """Questions tried for each that is wanted."""
+_PATIENCE = 3.0
+"""Seconds after which the questions found so far will do."""
 _ARTICLES, _REMEMBERED = 5, 10_000
 
 
@@ -61,8 +64,11 @@ class Offered:
         if self._generation != (generation := self._archive.generation):
             self._answered, self._generation = {}, generation
         found: list[str] = []
+        until = time.monotonic() + _PATIENCE
         for question in questions:
-            if len(found) < n and self._answers(question):
+            if len(found) == n or (found and time.monotonic() > until):
+                break
+            if self._answers(question):
                 found.append(question)
         return found
 

@@ -219,7 +219,10 @@ class Page {
   say(words) { this.status.textContent = words; }
   count() { const { after, before, sources } = this.chosen(); const n = [after, before, ...sources].filter(Boolean).length; this.filters.querySelector(".set").textContent = n ? ` (${n})` : ""; }
   busy(on) { this.send.hidden = on; this.stop.hidden = !on; this.list.ariaBusy = String(on); }
-  fit() { this.box.style.height = "auto"; this.box.style.height = Math.min(this.box.scrollHeight + 2, 180) + "px"; }
+  fit() { // one line keeps the height it has from the stylesheet
+    this.box.style.height = "";
+    if (this.box.scrollHeight > this.box.clientHeight) this.box.style.height = Math.min(this.box.scrollHeight + 2, 180) + "px";
+  }
 }
 
 const send = (address, body, signal) => fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
