@@ -433,8 +433,10 @@ class TestEveryone:
             )
             page.goto("/")
             page.locator(".examples button").first.wait_for()
-            for question in (LED, WELCOMED):
-                turn = ask(page, question)
+            for n, question in enumerate((LED, WELCOMED), 1):
+                page.locator(".composer textarea").press_sequentially(question)
+                page.keyboard.press("Enter")
+                turn = page.locator(f"#turn-{n}")
                 turn.locator(".next button").first.wait_for()
             page.wait_for_timeout(200)
             assert sum(jump[0] for jump in page.evaluate("jumps")) < 0.02, page.evaluate("jumps")
