@@ -211,7 +211,7 @@ class _Draft:
             confidence=confidence,
             abstained=True,
             reason=reason,
-            closest=cited(1, closest[0]) if closest else None,
+            closest=cited(1, closest[0]._replace(answer=None)) if closest else None,
             coverage=self.coverage,
             hits=self.hits,
             query=self.query,

@@ -58,6 +58,7 @@ def test_every_citation_is_exact_and_every_number_has_its_source(asked, question
         assert [c.n for c in answer.citations] == list(range(1, len(answer.citations) + 1))
         assert all(f"[{c.n}]" in answer.text for c in answer.citations)
         assert answer.abstained == (not answer.citations)
+        assert answer.closest is None or answer.closest.answer is None
         if answer.abstained:
             assert answer.reason
             silent, held = (
