@@ -156,7 +156,10 @@ class Published:
                 return
         try:
             with self._sole_writer("publishing what was left", wait=0):
-                self.publish()
+                with self._store.read() as transaction:
+                    left = transaction.has_staged()
+                if left:  # and not published by a writer that has ended just now
+                    self.publish()
         except ArchiveBusy:
             pass
         except ArchiveError as error:

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from qa.transaction import COLUMNS, Transaction, source_key
 from qa.types import Article
 
-_OUTGOING = "SELECT a.key FROM article a JOIN staged s ON s.id = a.id WHERE a.current"
+# CROSS JOIN keeps the order: by itself SQLite would go through all articles
+OUTGOING = "SELECT a.key FROM staged s CROSS JOIN article a ON a.id = s.id WHERE a.current"
+"""Keys of the revisions that are replaced or removed by what is staged."""
 COUNTED = (
     "INSERT INTO source SELECT source_key, min(source), count(*), count(published) FROM article WHERE current"
     " GROUP BY source_key"
 )
 """Fills the empty table of sources."""
-_INCOMING = "SELECT article FROM staged WHERE article IS NOT NULL"
+INCOMING = "SELECT article FROM staged WHERE article IS NOT NULL"
+"""Keys of the revisions that are staged."""
 
 
 class WriteTransaction(Transaction):
@@ -96,15 +99,15 @@ class WriteTransaction(Transaction):
         """Make what is staged current; return the ids of the passages that are gone, ascending."""
         if not self.has_staged():
             return np.empty(0, np.int64)
-        rows = self._db.execute(f"SELECT id FROM passage WHERE article IN ({_OUTGOING}) ORDER BY id")
+        rows = self._db.execute(f"SELECT id FROM passage WHERE article IN ({OUTGOING}) ORDER BY id")
         gone = np.fromiter((row[0] for row in rows), np.int64)
-        self._count(_OUTGOING, "-")
-        self._count(_INCOMING, "+")
+        self._count(OUTGOING, "-")
+        self._count(INCOMING, "+")
         self.run(
-            f"DELETE FROM passage WHERE article IN ({_OUTGOING})",
-            f"UPDATE article SET current = 0 WHERE key IN ({_OUTGOING})",
+            f"DELETE FROM passage WHERE article IN ({OUTGOING})",
+            f"UPDATE article SET current = 0 WHERE key IN ({OUTGOING})",
             "DELETE FROM article WHERE id IN (SELECT id FROM staged WHERE article IS NULL)",
-            f"UPDATE article SET current = 1 WHERE key IN ({_INCOMING})",
+            f"UPDATE article SET current = 1 WHERE key IN ({INCOMING})",
             "DELETE FROM source WHERE NOT articles",
             "DELETE FROM staged",
         )
@@ -113,9 +116,7 @@ class WriteTransaction(Transaction):
 
     def purge(self) -> int:
         """Delete the revisions that have been replaced; return how many there were."""
-        return self._db.execute(
-            f"DELETE FROM article WHERE NOT current AND key NOT IN ({_INCOMING})"
-        ).rowcount
+        return self._db.execute(f"DELETE FROM article WHERE NOT current AND key NOT IN ({INCOMING})").rowcount
 
     def _count(self, keys: str, sign: str) -> None:
         """Keep the number of articles of each source, as those with the keys come or go."""

@@ -16,13 +16,17 @@ import numpy as np
 import pytest
 
 import qa
+from embeddings import index_build
 from qa import snapshot
 from qa.archive import DATABASE
 from qa.lock import HOLDER, sole_writer
 from qa.manifest import NAME, Manifest
 from qa.published import DERIVED
 from qa.snapshot import KEYWORDS, VECTORS
+from qa.staging import INCOMING, OUTGOING
 from tests.conftest import SEEDS
+
+WORDS = "mayor king dog train river".split()
 
 
 def stored(archive: qa.Archive) -> Path:
@@ -232,6 +236,34 @@ def dense_scores(archive: qa.Archive, question: str) -> dict[str, float]:
         return {article[number]: round(score, 5) for number, score in pairs}
 
     return archive._published.reading(read)
+
+
+def test_a_large_archive_grows_and_shrinks_too(archive, article, monkeypatch, settings):
+    monkeypatch.setattr(index_build, "EXACT_UP_TO", 200)
+    archive.add(article(f"a{n}", f"Report {n}: the {w} opened it.") for n, w in enumerate(WORDS * 80))
+    assert len(list((stored(archive) / VECTORS).iterdir())) == 2, "vectors, and codes to find candidates by"
+    archive.add([article("a1", "Report 1, corrected."), article("new", "The mill burnt down in 1900.")])
+    archive.remove(f"a{n}" for n in range(100, 130))
+    assert len(list((stored(archive) / VECTORS).iterdir())) == 3
+    assert found(archive, "mill burnt", 1) == {"new"}
+    assert len(found(archive, "mayor report", 1000)) == 400 + 1 - 30
+    assert found(archive, "report 1 corrected", 1) == {"a1"}
+    assert archive.check() == qa.CheckReport(articles=371, passages=371)
+
+
+def test_no_statement_of_a_publication_goes_through_all_articles(many):
+    with many._store.read() as transaction:
+        for statement in (
+            f"SELECT id FROM passage WHERE article IN ({OUTGOING})",
+            f"DELETE FROM passage WHERE article IN ({OUTGOING})",
+            f"UPDATE article SET current = 0 WHERE key IN ({OUTGOING})",
+            "DELETE FROM article WHERE id IN (SELECT id FROM staged WHERE article IS NULL)",
+            f"UPDATE article SET current = 1 WHERE key IN ({INCOMING})",
+        ):
+            plan = [row[3] for row in transaction.query(f"EXPLAIN QUERY PLAN {statement}")]
+            assert [
+                step for step in plan if step.startswith("SCAN") and step not in ("SCAN s", "SCAN staged")
+            ] == []
 
 
 # -- compaction ----------------------------------------------------------------------------------
