@@ -48,9 +48,12 @@ def _in_turn(columns: list[list[str]]) -> Iterator[str]:
 def _deeds(article: Article) -> Iterator[str]:
     """Ask who did what a sentence says someone did: "Who led a team to the Procuratorate of Lin'an District?"."""
     for start, end in split(article.text[:_LOOKED_INTO]):
-        deed = _DEED.search(" ".join(article.text[start:end].split()))
-        if deed and names(deed["who"]) and not _VAGUE.search(deed["what"]):
-            yield f"Who {deed['did']} {deed['what'].strip()}?"
+        sentence = " ".join(article.text[start:end].split())
+        deed = _DEED.search(sentence)
+        while deed and not names(deed["who"]):
+            deed = _DEED.search(sentence, deed.end("who"))
+        if deed and not _VAGUE.search(deed["what"]):
+            yield f"Who {deed['did']} {deed['what']}?"
 
 
 def _people(articles: Iterable[Article]) -> Iterator[str]:

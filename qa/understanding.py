@@ -90,6 +90,11 @@ def leans_on_history(question: str) -> bool:
     return len(terms(question)) <= FEW_TERMS and not names
 
 
+def points_back(question: str) -> bool:
+    """Whether a question says itself that it follows another one: "And …", "they", "there"."""
+    return bool(_OPENS_AS_FOLLOW_UP.search(question) or _POINTS_BACK.search(question))
+
+
 def _subject(asked: Sequence[str]) -> str:
     """The last question that stands alone, and those after it: what the conversation is about."""
     start = len(asked) - 1

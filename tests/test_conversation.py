@@ -480,3 +480,69 @@ def look(page: sync_api.Page, name: str) -> None:
         if one["impact"] in {"serious", "critical"}
     ]
     assert serious == [], name
+
+
+TOWNS = "Ashford Brackley Corby Dunmow Esher Fowey Goole Holt Ilkley Jarrow Keswick Leek Malton Nairn Otley Penrith".split()
+THINGS = "library bridge market tower harbour school museum station theatre hospital".split()
+PEOPLE = "Ada Bell,Bo Carr,Cy Dunn,Di Eames,Ed Frost,Flo Grant,Gil Hope,Hal Innes,Ivy Jones,Jo Kerr,Kim Lowe,Lee Moss".split(
+    ","
+)
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page over a thousand articles of eight years: who opened what, where and when."""
+
+    def article(n: int) -> qa.Article:
+        town, thing, who = TOWNS[n % 16], THINGS[n // 16 % 10], PEOPLE[n * 7 % 12]
+        text = (
+            f"The new {thing} of {town} has cost {n + 2} thousand pounds. Mayor {who} opened the {thing} of {town} "
+            f"in front of {n + 40} guests. Builders had worked on it for {n % 30 + 2} months."
+        )
+        day = f"{2016 + n // 16 % 8}-{n % 12 + 1:02}-{n % 28 + 1:02}" if n % 50 else None
+        return qa.Article(
+            id=f"a{n}", title=f"{town} has a new {thing}", text=text, published=day, source=f"{town} News"
+        )
+
+    folder = tmp_path_factory.mktemp("thousand") / "archive"
+    with qa.Archive.create(folder) as archive:
+        archive.add([article(n) for n in range(1000)])
+    with serving(folder) as address:
+        yield address
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "scheme"), LOOKS, ids=NAMES)
+def test_a_thousand_articles(browser, thousand, size, scheme):  # noqa: F811
+    name = f"thousand-{size['width']}-{scheme}"
+    with visit(browser, thousand, viewport=size, color_scheme=scheme) as page:
+        page.goto("/")
+        page.locator(".examples button").first.wait_for()
+        assert page.locator(".head .covers").first.inner_text().startswith("1,000 articles, ")
+        look(page, f"{name}-empty")
+        turn = ask(page, "Who opened the library of Keswick?")
+        assert re.search(
+            r"Mayor [A-Z]\w+ [A-Z]\w+ opened the library of Keswick", turn.locator(".answer").inner_text()
+        )
+        assert "by year" in turn.locator("figcaption").inner_text()
+        look(page, f"{name}-answer")
+        bar = turn.locator("button.bar").first
+        year = bar.get_attribute("data-after")[:4]
+        again(turn, bar.click)
+        assert (
+            turn.locator(".chip summary").inner_text().startswith(f"{year} · leaves out 20 undated articles")
+        )
+        assert all(year in meta for meta in turn.locator(".card .meta").all_inner_texts())
+        look(page, f"{name}-year")
+        assert (
+            ask(page, "And how many guests were there?")
+            .locator(".chip summary")
+            .inner_text()
+            .startswith("Follows")
+        )
+        look(page, f"{name}-follow-up")
+        assert ask(page, "What is the boiling point of tungsten?").locator(".verdict").count() == 1
+        look(page, f"{name}-refusal")
+        page.locator("#turn-1 .card a").first.click()
+        page.wait_for_selector("#quote")
+        look(page, f"{name}-article")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qa import mentions
 from qa.archive import Archive
 from qa.errors import ArticleNotFound, QuestionError
+from qa.keyword import terms
 from qa.occurrences import asked_term
 from qa.types import Answer, Article, Filters, Text, Turn
 from qa.ui.answer import answer_html
@@ -18,7 +19,7 @@ from qa.ui.links import Asked
 from qa.ui.mentions import every_html
 from qa.ui.plain import plain_text
 from qa.ui.texts import Texts
-from qa.understanding import leans_on_history
+from qa.understanding import leans_on_history, points_back
 
 MOST_TURNS = 24
 """Earlier messages that are looked at."""
@@ -72,11 +73,31 @@ def reply_to(archive: Archive, asking: Asking, today: date | None = None) -> Rep
         sources=given.sources or read.sources,
     )
     answer = archive.ask(asked.question, history, wanted)
+    if history and not answer.abstained and _changes_subject(archive, answer):
+        history = ()
+        answer = archive.ask(asked.question, history, wanted)
     if answer.abstained and wanted != given and not hard:
         wider = archive.ask(asked.question, history, given)
         if not wider.abstained:
             return Reply(wider, wanted, True)
     return Reply(answer, wanted, False)
+
+
+def _changes_subject(archive: Archive, answer: Answer) -> bool:
+    """Whether what was said before is all that the articles quoted have to do with a question.
+
+    A short question without names may follow another one ("How many guests?") or not ("What is the boiling
+    point of tungsten?").
+    """
+    question = answer.query.question
+    own = set(terms(question))
+    if points_back(question) or len(own) < 2:
+        return False
+    articles = _articles(archive, answer)
+    cited = {
+        article_id: articles[article_id] for c in answer.citations if (article_id := c.article_id) in articles
+    }
+    return not any(own & set(terms(f"{article.title} {article.text}")) for article in cited.values())
 
 
 def filters_named(question: str, sources: list[str], today: date) -> tuple[Filters, bool]:

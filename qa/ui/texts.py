@@ -347,7 +347,9 @@ def texts_for(accepted: str | None) -> Texts:
     for order, entry in enumerate((accepted or "").split(",")[:20]):
         tag, _, weight = entry.strip().partition(";")
         quality = re.fullmatch(r"\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", weight)
-        ranked.append((-float(quality[1]) if quality else -1.0, order, tag.split("-")[0].casefold()))
+        ranked.append(
+            (-float(quality[1]) if quality else -float(not weight), order, tag.split("-")[0].casefold())
+        )
     known = [name for quality, _, name in sorted(ranked) if name in ("zh", "en") and quality < 0]
     return CHINESE if known[:1] == ["zh"] else ENGLISH
 
