@@ -8,6 +8,7 @@ from typing import NamedTuple
 from qa import listing
 from qa.comparison import from_each
 from qa.disagreement import contradicting
+from qa.glossary import Glossary
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
 from qa.quoting import Quote, cited, distinct, in_reading_order, newest_first, opening, repeats
 from qa.retrieval import Located, retrieve
@@ -40,7 +41,15 @@ STATED = 0.95
 class Answerer:
     """Answers from one state of the archive."""
 
-    def __init__(self, transaction: Transaction, snapshot: Snapshot, models: Models, refuse: float) -> None:
+    def __init__(
+        self,
+        transaction: Transaction,
+        snapshot: Snapshot,
+        models: Models,
+        refuse: float,
+        glossary: Glossary | None = None,
+    ) -> None:
+        self._glossary = glossary or Glossary()
         self._transaction = transaction
         self._snapshot = snapshot
         self._models = models
@@ -52,9 +61,9 @@ class Answerer:
         if not draft.coverage.articles:
             words = draft.words
             return draft.abstain(0.0, words.no_match if query.filters.active else words.empty)
-        asked = parts(query)
+        asked = [self._glossary.expand(part) for part in parts(query)]
         found = [self._search(part) for part in asked]
-        draft.hits = found[0].hits if len(found) == 1 else self._hits(query)
+        draft.hits = found[0].hits if len(found) == 1 else self._hits(self._glossary.expand(query))
         if (answer := self._from_metadata(draft)) is not None:
             return answer
         answered = [part for part in found if part.best and part.confidence >= self._refuse]

@@ -21,6 +21,7 @@ from qa.errors import (
     ArchiveReadOnly,
     ArticleNotFound,
 )
+from qa.glossary import Glossary, GlossaryFile
 from qa.health import CheckReport
 from qa.ingest import Source, ingest
 from qa.published import Published
@@ -146,6 +147,14 @@ class Archive:
     def writable(self) -> bool:
         """Whether its folder can be written."""
         return self._store.writable
+
+    def glossary(self) -> Glossary:
+        """Return the glossary as its file says now; an empty one where there is none."""
+        return self._glossary.current()
+
+    @cached_property
+    def _glossary(self) -> GlossaryFile:
+        return GlossaryFile(self.path)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -331,8 +340,8 @@ class Archive:
         Raises:
             QuestionError: The question is empty.
         """
-        query, _ = understand(question, history or (), filters, self.settings)
-
+        understood, _ = understand(question, history or (), filters, self.settings)
+        query = self.glossary().expand(understood)
         reader = self._reader_of(question) if read else None
 
         def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
@@ -358,7 +367,7 @@ class Archive:
         def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
             models = self._models(transaction, self._reader_of(question))
             refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
-            return Answerer(transaction, snapshot, models, refuse).answer(query, notices)
+            return Answerer(transaction, snapshot, models, refuse, self.glossary()).answer(query, notices)
 
         return self._published.reading(work)
 
@@ -367,16 +376,17 @@ class Archive:
 
         Args:
             term: A word, a name or a phrase, whose words stand one after the other. Forms of a word count as
-                the word ("prosecutors" for "prosecutor").
+                the word ("prosecutors" for "prosecutor"), and what the glossary says means the same.
             filters: Which articles to look at.
             exact: Whether only the words as written count; case never does.
 
         Raises:
             QuestionError: There is no word to look for.
         """
+        terms = [term] if exact else self.glossary().same(term)
         return self._published.reading(
             lambda transaction, snapshot: occurrences.find(
-                [term], filters or Filters(), transaction, snapshot, exact=exact
+                terms, filters or Filters(), transaction, snapshot, exact=exact
             )
         )
 

@@ -25,9 +25,11 @@ from embeddings import EmbeddingError
 from qa import indexing
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
-from qa.errors import FilterError, InputError, QAError, ServerError
+from qa.errors import FilterError, GlossaryError, InputError, QAError, ServerError
 from qa.evidence import gather
 from qa.feedback import export
+from qa.glossary import FILE as GLOSSARY
+from qa.glossary import Glossary
 from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
@@ -389,6 +391,38 @@ def feedback(out: Path, folder: Path | None) -> int:
         count = export(archive, out)
     click.echo(f"{count:,} question{'' if count == 1 else 's'} with the archive's articles in {out}.")
     return 0
+
+
+@cli.command()
+@_archive_option
+@click.option("--add", "line", metavar="LINE", help="Add a line: procuratorate = prosecutor's office.")
+@click.option("--edit", is_flag=True, help="Open the file in an editor.")
+def glossary(folder: Path | None, line: str | None, edit: bool) -> int:
+    """Show the words that mean the same in an archive: first as its articles put it, then as people ask."""
+    with _opened(folder) as archive:
+        path = archive.path / GLOSSARY
+        try:
+            if line is not None:
+                held = path.read_text("utf-8-sig") if path.exists() else ""
+                _checked(Glossary.parse(text := f"{held.rstrip()}\n{' '.join(line.split())}\n".lstrip()))
+                _write(path, text)
+            if edit:
+                path.touch()
+                click.edit(filename=str(path))
+        except OSError as error:
+            raise GlossaryError(f"{path} cannot be used ({error.strerror}).") from None
+        found = Glossary.read(archive.path)
+    if not found.groups:
+        click.echo(f"There is no glossary yet. It is {path}; --add LINE or --edit begins it.")
+    for text in found.lines():
+        click.echo(_plain(text))
+    _checked(found)
+    return 0
+
+
+def _checked(glossary: Glossary) -> None:
+    if glossary.problems:
+        raise GlossaryError(" ".join(glossary.problems))
 
 
 @cli.command()

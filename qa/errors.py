@@ -14,6 +14,7 @@ QAError
 ├── CalibrationError     too few articles to calibrate on
 ├── ArticleNotFound      no article with that id
 ├── FeedbackError        feedback cannot be kept
+├── GlossaryError        the glossary cannot be read, or a line of it does not fit
 └── ServerError          the page cannot be served (port in use, extra missing)
     └── Busy                 it answers no more questions just now
 
@@ -79,6 +80,10 @@ class ArticleNotFound(QAError, KeyError):
 
 class FeedbackError(QAError):
     """Feedback cannot be kept or written out."""
+
+
+class GlossaryError(QAError):
+    """The glossary cannot be read, or a line of it does not fit."""
 
 
 class ServerError(QAError):

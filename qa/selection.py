@@ -151,7 +151,7 @@ class Selector:
     def __init__(self, query: Query, keywords: KeywordIndex, models: Models, *, sure: float = SURE) -> None:
         self.query = query
         self.kind = asked_for(query.question)
-        self.rarity = Rarity.of(query.text, keywords)
+        self.rarity = Rarity.of(query.read, keywords)
         self._models = models
         self._sure = sure
         self.relevance: dict[int, float] = {}
@@ -225,7 +225,7 @@ class Selector:
 
     @cached_property
     def _vector(self) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._models.encoder.encode_queries([self.query.text])[0]
+        vector: NDArray[np.float32] = self._models.encoder.encode_queries([self.query.read])[0]
         return vector
 
     def _readings(self, passages: Sequence[Located]) -> list[Reading]:
@@ -272,7 +272,7 @@ class Selector:
 def read(query: Query, passages: Sequence[Located], reader: Reader | HubReader) -> list[Reading]:
     """Read passages for an answer, each under its article's header."""
     texts = [passage.text for _, passage, _ in passages]
-    return reader.read(query.text, texts, [header(article) for _, _, article in passages])
+    return reader.read(query.read, texts, [header(article) for _, _, article in passages])
 
 
 def relevance(query: Query, passages: Sequence[Located], reader: Reader | HubReader) -> dict[int, float]:

@@ -140,14 +140,21 @@ class Query(Frozen):
 
     ``question`` is what was asked, cleaned. ``text`` stands alone: it says what a follow-up leaves to the
     conversation. ``context`` holds texts of the conversation that are searched too, with their weights;
-    the question itself weighs 1. "Yesterday" and "last month" count from ``today``.
+    the question itself weighs 1. ``reading`` is ``text`` in the archive's own words, where a glossary has them.
+    "Yesterday" and "last month" count from ``today``.
     """
 
     question: Text
     text: Text
     filters: Filters = Filters()
     context: tuple[tuple[Text, float], ...] = ()
+    reading: Text | None = None
     today: date = Field(default_factory=date.today)
+
+    @property
+    def read(self) -> str:
+        """The words in which passages are read for an answer."""
+        return self.reading or self.text
 
     @property
     def searched(self) -> tuple[tuple[str, float], ...]:

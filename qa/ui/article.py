@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qa.types import Article
-from qa.ui.html import day_html, document, escape, isolate, lang_attribute
+from qa.ui.html import day_html, document, escape, isolate, lang_attribute, translated_html
 from qa.ui.links import Asked, Place, article_url, web_url
 from qa.ui.marking import Span, current_mention, mentions_in, text_html
 from qa.ui.texts import Texts
@@ -73,6 +73,7 @@ def _meta(article: Article, place: Place, texts: Texts) -> str:
         ("author", isolate(article.author) if article.author else ""),
         ("section", isolate(article.section) if article.section else ""),
         ("lang", escape(texts.language.format(lang=article.lang)) if article.lang else ""),
+        ("translated", translated_html(article, texts)),
     ]
     shown = [
         f'<mark class="quote" id="quote">{html}</mark>' if name == place.field else f"<span>{html}</span>"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from qa.types import Answer, Article, Citation, Hit
-from qa.ui.html import day_html, escape, isolate, lang_attribute
+from qa.ui.html import day_html, escape, isolate, lang_attribute, translated_html
 from qa.ui.links import Asked, Place, article_url, original_url
 from qa.ui.texts import Texts
 
@@ -64,6 +64,8 @@ class _Cards:
         about.append(day_html(citation.published, texts))
         if citation.section:
             about.append(isolate(citation.section))
+        if article and (badge := translated_html(article, texts)):
+            about.append(badge)
         record = ""
         if citation.kind == "metadata":
             record = f'<p class="record"><span>{texts.record}</span> {self._field(citation)}</p>'

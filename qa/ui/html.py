@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+from qa.types import Article
 from qa.ui.texts import ENGLISH, Texts
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_TRUE = (True, 1, "1", "true", "yes", "True")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -31,6 +33,13 @@ def day_html(value: date | None, texts: Texts = ENGLISH) -> str:
 def lang_attribute(lang: str | None) -> str:
     """Write `` lang="…"`` for a well-formed language tag, else nothing: it chooses the right glyphs and voice."""
     return f' lang="{lang}"' if lang and _LANGUAGE.fullmatch(lang) else ""
+
+
+def translated_html(article: Article, texts: Texts) -> str:
+    """Say quietly that an article is machine-translated, where its language tag (RFC 6497) or its source says so."""
+    tagged = re.search(r"-(?:t|x-mtfrom)-[a-z]", article.lang or "", re.I)
+    said = any(article.extra.get(name) in _TRUE for name in ("machine_translated", "translated"))
+    return f'<span class="badge">{texts.translated}</span>' if tagged or said else ""
 
 
 def document(title: str, body: str, texts: Texts = ENGLISH, *, styles: Sequence[str] = ("article",)) -> str:

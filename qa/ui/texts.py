@@ -68,6 +68,7 @@ class Texts(NamedTuple):
     evidence: str
     every: str
     every_found: str
+    translated: str
     feedback: str
     feedback_is: str
     feedback_good: str
@@ -202,6 +203,7 @@ ENGLISH = Texts(
     evidence="Evidence pack",
     every="Every mention of a word",
     every_found="Every mention of “{term}”: {n} in {articles} articles",
+    translated="machine-translated",
     feedback="Feedback",
     feedback_is="This answer is",
     feedback_good="right",
@@ -299,6 +301,7 @@ CHINESE = Texts(
     evidence="存证文件",
     every="逐条列出提及之处",
     every_found="“{term}”的全部提及：{n} 处，{articles} 篇文章",
+    translated="机器翻译",
     feedback="反馈",
     feedback_is="这个回答",
     feedback_good="正确",
