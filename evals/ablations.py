@@ -100,6 +100,7 @@ class WithoutMentions(qa.Archive):
         filters: Filters | None = None,
         *,
         read: bool = True,
+        collapse: bool = True,
     ) -> list[Hit]:
         """Search as :meth:`qa.Archive.search` does, for the words alone."""
         query, _ = understand(question, history or (), filters, self.settings)
@@ -110,7 +111,9 @@ class WithoutMentions(qa.Archive):
             return relevance(query, passages, reader) if reader else {}
 
         return self._published.reading(
-            lambda transaction, snapshot: retrieve(unnamed, k, transaction, snapshot, self.encoder, relevant)
+            lambda transaction, snapshot: retrieve(
+                unnamed, k, transaction, snapshot, self.encoder, relevant, collapse=collapse
+            )
         )
 
 
@@ -161,8 +164,8 @@ class WithoutHeaders(qa.Archive):
             VectorIndex.build(np.concatenate(ids), np.concatenate(stored), folder / "vectors")
             (folder / "keywords").mkdir()
             rows = (
-                Row(number, "", text, article.published, article.source)
-                for number, article, text in transaction.keyword_rows()
+                Row(number, "", text, (article.published,) if article.published else (), (article.source,))
+                for number, (article, *_), text in transaction.keyword_rows()
             )
             KeywordIndex.build(rows, folder / "keywords")
             sources = tuple(transaction.sources())

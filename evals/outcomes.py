@@ -26,8 +26,10 @@ class Answering(Protocol):
         k: int = 10,
         history: Sequence[Turn] | None = None,
         filters: Filters | None = None,
+        *,
+        collapse: bool = True,
     ) -> list[Hit]:
-        """Return the best passage of each of the k best articles."""
+        """Return the best passage of each of the k best articles; with ``collapse``, one of each story."""
 
     def ask(
         self, question: str, history: Sequence[Turn] | None = None, filters: Filters | None = None
@@ -81,7 +83,7 @@ def examine(archive: Answering, dataset: Dataset, part: Part = "all") -> Iterato
         found: dict[str, Any] = {}
         history = question.history or None
         if relevant and part != "answers":
-            hits = archive.search(question.question, k=DEPTH, history=history)
+            hits = archive.search(question.question, k=DEPTH, history=history, collapse=False)
             found["ranking"] = order = tuple(dict.fromkeys(hit.article_id for hit in hits))
             scores |= metrics.ranking({"": order}, {"": relevant})[""]
         if part != "retrieval":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
-from qa import calibration, chunking, examples, health, occurrences, weights
+from qa import calibration, chunking, duplicates, examples, health, occurrences, weights
 from qa.answering import Answerer
 from qa.calibration import Calibration, Trial
 from qa.errors import (
@@ -33,7 +33,19 @@ from qa.snapshot import Snapshot
 from qa.store import Store
 from qa.timeline import Timeline, timeline
 from qa.transaction import Transaction
-from qa.types import Answer, Article, Coverage, Filters, Hit, IngestReport, Occurrences, Progress, Query, Turn
+from qa.types import (
+    Answer,
+    Article,
+    Copy,
+    Coverage,
+    Filters,
+    Hit,
+    IngestReport,
+    Occurrences,
+    Progress,
+    Query,
+    Turn,
+)
 from qa.understanding import understand
 
 if TYPE_CHECKING:
@@ -216,6 +228,11 @@ class Archive:
             raise ArticleNotFound(f"The archive holds no article {article_id!r}.")
         return article
 
+    def copies(self, article_id: str) -> tuple[Copy, ...]:
+        """Return the other articles that tell an article's story, in the same words or nearly the same."""
+        with self._store.read() as transaction:
+            return duplicates.copies(transaction, article_id)
+
     def coverage(self, filters: Filters | None = None) -> Coverage:
         """Return how many articles there are, or a filter leaves, and the days they span."""
         with self._store.read() as transaction:
@@ -324,10 +341,13 @@ class Archive:
         filters: Filters | None = None,
         *,
         read: bool = True,
+        collapse: bool = True,
     ) -> list[Hit]:
         """Return the best passage of each of the best ``k`` articles, best first.
 
-        Exactly ``min(k, articles the filters leave)`` hits.
+        Exactly ``min(k, articles the filters leave)`` hits, where articles that tell the same story in nearly
+        the same words count as one, unless ``collapse`` is off: the one that is found first stands for all, and
+        ``hit.also`` names the others.
 
         Args:
             question: In plain language.
@@ -336,6 +356,7 @@ class Archive:
             filters: Which articles to look at.
             read: Whether the reader reads the most promising passages and puts them in order, where
                 there is one; without it a search takes a tenth of the time.
+            collapse: Whether each story is shown once.
 
         Raises:
             QuestionError: The question is empty.
@@ -348,7 +369,9 @@ class Archive:
             return relevance(query, passages, reader) if reader else {}
 
         return self._published.reading(
-            lambda transaction, snapshot: retrieve(query, k, transaction, snapshot, self.encoder, relevant)
+            lambda transaction, snapshot: retrieve(
+                query, k, transaction, snapshot, self.encoder, relevant, collapse=collapse
+            )
         )
 
     def ask(
@@ -367,7 +390,8 @@ class Archive:
         def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
             models = self._models(transaction, self._reader_of(question))
             refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
-            return Answerer(transaction, snapshot, models, refuse, self.glossary()).answer(query, notices)
+            answerer = Answerer(transaction, snapshot, models, refuse, self.glossary())
+            return duplicates.with_copies(answerer.answer(query, notices), transaction)
 
         return self._published.reading(work)
 

@@ -519,7 +519,18 @@ def _sources(citations: Sequence[Citation], width: int) -> list[str]:
         lines += _wrapped(_plain(f"{numbers} {' · '.join(f for f in facts if f)}"), width, indent="    ")
         places = ", ".join(f"{c.start}–{c.end}" for c in quotes)
         lines.append(f"    {_plain(first.url or first.article_id)} ({places})")
+        if first.also:
+            lines += _wrapped(_plain(_also(first)), width, indent="    ")
     return lines
+
+
+def _also(citation: Citation) -> str:
+    """Say where else a story stands."""
+    n, first = len(citation.also), citation.first_told
+    began = ""
+    if first:
+        began = f", first published {first.published}" + (f" by {first.source}" if first.source else "")
+    return f"    also in {n:,} other{'s' if n > 1 else ''}{began}"
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:

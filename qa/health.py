@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from embeddings import Encoder
 from qa import chunking
+from qa.duplicates import text_hash
 from qa.errors import QAError
 from qa.manifest import Manifest, SnapshotDamaged
 from qa.published import DERIVED, Published
@@ -110,7 +111,8 @@ def _unsound(transaction: Transaction) -> Iterator[tuple[str, str | None]]:
     """Yield what is wrong with articles and passages, and the id of the article to cut again, if that helps."""
     dim = int(transaction.meta("dim"))
     listed = transaction.query(
-        "SELECT key, id FROM article WHERE current OR key IN (SELECT article FROM staged) ORDER BY key"
+        "SELECT key, id FROM article WHERE same_as IS NULL AND (current OR key IN (SELECT article FROM staged))"
+        " ORDER BY key"
     )
     for key, article_id in listed:
         try:
@@ -187,7 +189,7 @@ def _cut_again(transaction: WriteTransaction, article_id: str, encoder: Encoder)
     spans = chunking.chunk(article.text, encoder.token_spans, encoder.max_tokens)
     texts = [chunking.embedded_text(chunking.header(article), article.text[a:b]) for a, b in spans]
     vectors = encoder.encode(texts).astype(np.float16)
-    transaction.put(article, spans, vectors, transaction.origin(article_id))
+    transaction.put(article, spans, vectors, transaction.origin(article_id), text_hash(article.text))
 
 
 def describe(transaction: Transaction, folder: Path) -> dict[str, str | int]:

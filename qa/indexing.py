@@ -40,10 +40,11 @@ def event(name: str, **values: object) -> None:
 
 def summary(report: IngestReport) -> str:
     """Say in one line what was done."""
-    removed = f"{len(report.removed):,} removed, " if report.removed else ""
+    rest = f"{report.duplicates:,} duplicate{'s' * (report.duplicates != 1)}, " if report.duplicates else ""
+    rest += f"{len(report.removed):,} removed, " if report.removed else ""
     return (
         f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
-        f"{removed}{len(report.skipped):,} skipped"
+        f"{rest}{len(report.skipped):,} skipped"
     )
 
 

@@ -6,6 +6,7 @@ in memory is bounded by the batches on their way, not by the archive.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import Encoder
-from qa import chunking
+from qa import chunking, duplicates
 from qa.errors import InputError
 from qa.pipeline import Pipeline
 from qa.pruning import Pruner
@@ -23,6 +24,7 @@ from qa.readers import read_paths
 from qa.readers.found import Found
 from qa.readers.survey import Survey
 from qa.sentences import Span
+from qa.staging import WriteTransaction
 from qa.store import Store
 from qa.tally import Tally, Watcher
 from qa.types import Article, IngestReport, Skipped
@@ -46,7 +48,11 @@ class Cut(NamedTuple):
 
     found: Found
     new: bool
+    text_hash: bytes
     spans: list[Span]
+    bands: list[int]
+    copy: bool = False
+    """Whether the text is stored already, or will be, with another article."""
 
     @property
     def texts(self) -> list[str]:
@@ -133,6 +139,7 @@ class _Run:
         self.survey = Survey()
         self._pending: dict[str, Found] = {}
         """By id, the last of each article that is on its way to the database."""
+        self._pending_texts: Counter[bytes] = Counter()
 
     def go(self, sources: Iterable[Source]) -> None:
         """Read all sources and store what is new or changed."""
@@ -187,14 +194,28 @@ class _Run:
             if not self._seen(found):
                 batch.seen.append((file, article.id))
             return 0
-        try:
-            spans = chunking.chunk(article.text, self._encoder.token_spans, self._encoder.max_tokens)
-        except Exception as error:  # noqa: BLE001 - a text that breaks the tokenizer costs only itself
-            self.tally.skip(article.id, f"cannot be cut into passages: {error}")
-            return 0
+        hashed = duplicates.text_hash(article.text)
+        if self._pending_texts[hashed] or self._held(hashed, article.id):
+            cut = Cut(found, present is None, hashed, [], [], copy=True)
+        else:
+            try:
+                cut = self._cut(found, present is None, hashed)
+            except Exception as error:  # noqa: BLE001 - a text that breaks the tokenizer costs only itself
+                self.tally.skip(article.id, f"cannot be cut into passages: {error}")
+                return 0
         self._pending[article.id] = found
-        batch.cuts.append(Cut(found, present is None, spans))
-        return len(spans)
+        self._pending_texts[hashed] += 1
+        batch.cuts.append(cut)
+        return len(cut.spans)
+
+    def _cut(self, found: Found, new: bool, hashed: bytes) -> Cut:
+        text = found.article.text
+        spans = chunking.chunk(text, self._encoder.token_spans, self._encoder.max_tokens)
+        return Cut(found, new, hashed, spans, duplicates.bands(text))
+
+    def _held(self, hashed: bytes, article_id: str) -> bool:
+        with self._store.read() as transaction:
+            return transaction.holder(hashed, article_id) is not None
 
     def _seen(self, found: Found) -> bool:
         pending = self._pending.get(found.article.id)
@@ -251,8 +272,7 @@ class _Run:
         with self._store.write() as transaction:
             for cut, rows in zip(batch.cuts, vectors, strict=True):
                 if not isinstance(rows, Exception):
-                    transaction.put(cut.found.article, cut.spans, rows, cut.found.origin)
-                    transaction.see(cut.found.file, cut.found.article.id)
+                    self._put(cut, rows, transaction)
             for file, article_id in batch.seen:
                 transaction.see(file, article_id)
         self._stored()
@@ -261,7 +281,18 @@ class _Run:
             if isinstance(rows, Exception):
                 self.tally.skip(article_id, f"cannot be encoded: {rows}")
             else:
-                self.tally.count(new=cut.new, passages=len(rows))
+                self.tally.count(new=cut.new, copy=cut.copy, passages=len(rows))
+            self._pending_texts -= Counter([cut.text_hash])
             if self._pending.get(article_id) is cut.found:
                 del self._pending[article_id]
         self.tally.fraction = batch.fraction
+
+    def _put(self, cut: Cut, vectors: NDArray[np.float16], transaction: WriteTransaction) -> None:
+        (article, origin, file), hashed = cut.found, cut.text_hash
+        if not (cut.copy and transaction.put_copy(article, origin, hashed)):
+            if cut.copy:  # the article that held the text has changed meanwhile
+                cut = self._cut(cut.found, cut.new, hashed)
+                (vectors,) = self._vectors([cut])
+            key = transaction.put(article, cut.spans, vectors, origin, hashed)
+            duplicates.link(transaction, key, article.text, cut.bands)
+        transaction.see(file, article.id)

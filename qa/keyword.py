@@ -94,8 +94,8 @@ class Row(NamedTuple):
     passage: int
     header: str
     body: str
-    published: date | None
-    source: str | None
+    published: tuple[date, ...]
+    sources: tuple[str | None, ...]
 
 
 def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> None:
@@ -106,9 +106,10 @@ def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> No
     for row in rows:
         document = tantivy.Document()
         document.add_integer("passage", row.passage)
-        if row.published:
-            document.add_integer("day", row.published.toordinal())
-        document.add_text("source", source_key(row.source))
+        for day in row.published:
+            document.add_integer("day", day.toordinal())
+        for source in row.sources:
+            document.add_text("source", source_key(source))
         document.add_text("header", _spread_han(row.header))
         document.add_text("body", _spread_han(row.body))
         writer.add_document(document)

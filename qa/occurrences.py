@@ -80,13 +80,18 @@ def find(
             raise QuestionError(f"There is no word to look for in {term!r}. Name a word, a name or a phrase.")
         if len(term) > LONGEST_TERM:
             raise QuestionError(f"A term may have {LONGEST_TERM} characters; this one has {len(term):,}.")
-    ids = sorted({number for term in terms for number in snapshot.keywords.holding(term, filters).tolist()})
+    holding = {number for term in terms for number in snapshot.keywords.holding(term, filters).tolist()}
+    if (allowed := transaction.allowed(filters)) is not None:
+        holding.intersection_update(allowed.tolist())
+    ids = sorted(holding)
     found: dict[tuple[str, str, int], Occurrence] = {}
     for at in range(0, len(ids), _BATCH):
-        located = transaction.passages(ids[at : at + _BATCH]).values()
-        for _, group in groupby(located, key=lambda entry: entry[1].id):
-            for occurrence in _in_article(list(group), wanted, exact):
-                found.setdefault((occurrence.article_id, occurrence.field, occurrence.start), occurrence)
+        located = transaction.passages(ids[at : at + _BATCH], filters).values()
+        for article_id, group in groupby(located, key=lambda entry: entry[1].id):
+            entries = list(group)
+            for article in transaction.same_text(article_id, filters) or [entries[0][1]]:
+                for occurrence in _in_article([(passage, article) for passage, _ in entries], wanted, exact):
+                    found.setdefault((occurrence.article_id, occurrence.field, occurrence.start), occurrence)
     return Occurrences(
         term=terms[0],
         filters=filters,

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import Encoder
+from qa import duplicates
 from qa.fusion import Floats, favour, fuse
 from qa.manifest import SnapshotDamaged
 from qa.mentions import find
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
-from qa.types import Article, Hit, Passage, Query
+from qa.types import Article, Filters, Hit, Passage, Query
 
 DEPTH = 100
 """Passages taken from each search before fusion."""
@@ -45,12 +46,22 @@ Read = Callable[[Sequence[Located]], Mapping[int, float]]
 
 
 def retrieve(
-    query: Query, k: int, transaction: Transaction, snapshot: Snapshot, encoder: Encoder, read: Read
+    query: Query,
+    k: int,
+    transaction: Transaction,
+    snapshot: Snapshot,
+    encoder: Encoder,
+    read: Read,
+    *,
+    collapse: bool = True,
 ) -> list[Hit]:
-    """Return the best passage of each of the best ``k`` articles, after reading the best passages."""
-    ranked = rank(query, k, transaction, snapshot, encoder)
-    relevance = read(load_passages(ranked[:PASSAGES_READ], transaction)) if k > 0 else {}
-    return best_hits(rerank(ranked, relevance), k, transaction)
+    """Return the best passage of each of the best ``k`` articles, or stories, after reading the best passages.
+
+    Of a story told by several articles, the one whose passage is found first stands for all.
+    """
+    ranked = rank(query, k, transaction, snapshot, encoder, collapse=collapse)
+    relevance = read(load_passages(ranked[:PASSAGES_READ], transaction, query.filters)) if k > 0 else {}
+    return best_hits(rerank(ranked, relevance), k, transaction, query.filters, collapse=collapse)
 
 
 def rank_passages(
@@ -65,8 +76,13 @@ def rank_passages(
     texts, weights = zip(*query.searched, strict=True)
     texts += tuple(part.text for part in mentions.parts)
     questions = encoder.encode_queries(texts)
-    near, similarities = snapshot.vectors.search(questions, depth, allowed=transaction.allowed(query.filters))
+    allowed = transaction.allowed(query.filters)
+    near, similarities = snapshot.vectors.search(questions, depth, allowed=allowed)
     worded = [snapshot.keywords.search(text, depth, query.filters) for text in texts]
+    if allowed is not None:  # the day of one copy and the source of another are no match
+        worded = [
+            (found[held], scores[held]) for found, scores in worded for held in [np.isin(found, allowed)]
+        ]
     wanted = np.unique(np.concatenate([near.ravel(), *(ids for ids, _ in worded)]))
     ids, vectors = transaction.vectors(wanted.tolist())
     if not len(ids):
@@ -92,16 +108,39 @@ def rank_passages(
 
 
 def rank(
-    query: Query, k: int, transaction: Transaction, snapshot: Snapshot, encoder: Encoder
+    query: Query,
+    k: int,
+    transaction: Transaction,
+    snapshot: Snapshot,
+    encoder: Encoder,
+    *,
+    collapse: bool = True,
 ) -> list[Ranked]:
-    """Rank passages of at least ``min(k, articles the filters leave)`` articles, going as deep as that takes."""
+    """Rank passages of at least ``min(k, articles the filters leave)`` articles, going as deep as that takes.
+
+    With ``collapse``, of a story told by several articles only the passages of one are kept, and ``k`` counts
+    stories.
+    """
     wanted = min(k, transaction.coverage(query.filters).articles)
     depth = max(DEPTH, 4 * wanted)
     while True:
         ranked = rank_passages(query, depth, transaction, snapshot, encoder)
+        if collapse:
+            ranked = _one_of_each_story(ranked, transaction)
         if len({entry.article for entry in ranked}) >= wanted or depth >= len(snapshot.vectors):
             return ranked
         depth *= 4
+
+
+def _one_of_each_story(ranked: list[Ranked], transaction: Transaction) -> list[Ranked]:
+    story = duplicates.stories(transaction, {entry.article for entry in ranked})
+    if not story:
+        return ranked
+    first: dict[int, str] = {}
+    for entry in ranked:
+        if entry.article in story:
+            first.setdefault(story[entry.article], entry.article)
+    return [e for e in ranked if e.article not in story or first[story[e.article]] == e.article]
 
 
 def rerank(ranked: Sequence[Ranked], relevance: Mapping[int, float]) -> list[Ranked]:
@@ -121,21 +160,39 @@ def rerank(ranked: Sequence[Ranked], relevance: Mapping[int, float]) -> list[Ran
     return sorted(scored, key=lambda entry: (-entry.score, entry.passage))
 
 
-def best_hits(ranked: Sequence[Ranked], k: int, transaction: Transaction) -> list[Hit]:
-    """Return the best passage of each of the best ``k`` articles."""
+def best_hits(
+    ranked: Sequence[Ranked],
+    k: int,
+    transaction: Transaction,
+    filters: Filters | None = None,
+    *,
+    collapse: bool = True,
+) -> list[Hit]:
+    """Return the best passage of each of the best ``k`` articles; with ``collapse``, one of each text."""
     best: dict[str, Ranked] = {}
     for entry in ranked:
         best.setdefault(entry.article, entry)
-    chosen = load_passages(list(best.values())[: max(0, k)], transaction)
-    return [
-        Hit(passage=passage, score=entry.score, score_kind="fused", rank=rank)
-        for rank, (entry, passage, _) in enumerate(chosen, 1)
-    ]
+    hits: list[Hit] = []
+    for entry, passage, article in load_passages(list(best.values())[: max(0, k)], transaction, filters):
+        same = [] if collapse else transaction.same_text(entry.article, filters)
+        for shown in (same or [article])[: k - len(hits)]:
+            hits.append(
+                Hit(
+                    passage=passage.model_copy(update={"article_id": shown.id}),
+                    score=entry.score,
+                    score_kind="fused",
+                    rank=len(hits) + 1,
+                    also=duplicates.copies(transaction, shown.id) if collapse else (),
+                )
+            )
+    return hits
 
 
-def load_passages(ranked: Sequence[Ranked], transaction: Transaction) -> list[Located]:
-    """Fetch the passages of a ranking, in its order."""
-    found = transaction.passages([entry.passage for entry in ranked])
+def load_passages(
+    ranked: Sequence[Ranked], transaction: Transaction, filters: Filters | None = None
+) -> list[Located]:
+    """Fetch the passages of a ranking, in its order; of articles with one text, the earliest is named."""
+    found = transaction.passages([entry.passage for entry in ranked], filters)
     return [(entry, *found[entry.passage]) for entry in ranked if entry.passage in found]
 
 

@@ -197,8 +197,10 @@ def _ranges(parts: tuple[Part, ...] | list[Part]) -> Iterator[tuple[Part, int]]:
 
 
 def _rows(transaction: Transaction, after: int) -> Iterator[Row]:
-    for number, article, text in transaction.keyword_rows(after):
-        yield Row(number, header(article), text, article.published, article.source)
+    for number, articles, text in transaction.keyword_rows(after):
+        headers = dict.fromkeys(map(header, articles))
+        days = tuple(article.published for article in articles if article.published)
+        yield Row(number, "\n".join(headers), text, days, tuple(article.source for article in articles))
 
 
 def _gone(root: Path) -> Ids:

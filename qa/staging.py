@@ -27,6 +27,7 @@ COUNTED = (
 """Fills the empty table of sources."""
 INCOMING = "SELECT article FROM staged WHERE article IS NOT NULL"
 """Keys of the revisions that are staged."""
+_STAYING = f"(key IN ({INCOMING}) OR (current AND id NOT IN (SELECT id FROM staged)))"
 
 
 class WriteTransaction(Transaction):
@@ -49,21 +50,14 @@ class WriteTransaction(Transaction):
         spans: Sequence[tuple[int, int]],
         vectors: NDArray[np.float16],
         origin: str | None,
-    ) -> None:
-        """Stage an article's new revision with its passages; it replaces one that is staged already."""
-        earlier = self._staged(article.id)
-        published = article.published.isoformat() if article.published else None
-        key = self._db.execute(
-            f"INSERT INTO article (current, {', '.join(COLUMNS)}, extra, origin, source_key, stored)"
-            f" VALUES (0, {', '.join('?' * len(COLUMNS))}, ?, ?, ?, ?)",
-            (
-                *(published if c == "published" else getattr(article, c) for c in COLUMNS),
-                json.dumps(article.extra, ensure_ascii=True, sort_keys=True),
-                origin,
-                source_key(article.source),
-                datetime.now(UTC).isoformat(timespec="seconds"),
-            ),
-        ).lastrowid
+        text_hash: bytes | None = None,
+    ) -> int:
+        """Stage an article's new revision with its passages; it replaces one that is staged already.
+
+        Returns:
+            The revision's key.
+        """
+        key = self._insert(article, origin, text_hash)
         self._db.executemany(
             "INSERT INTO passage (article, start, end, vector) VALUES (?, ?, ?, ?)",
             [
@@ -71,7 +65,46 @@ class WriteTransaction(Transaction):
                 for (start, end), vector in zip(spans, vectors, strict=True)
             ],
         )
-        self._db.execute("REPLACE INTO staged VALUES (?, ?)", (article.id, key))
+        self._stage(article.id, key)
+        return key
+
+    def put_copy(self, article: Article, origin: str | None, text_hash: bytes) -> bool:
+        """Stage an article whose text is stored already, under another id; tell whether there is one."""
+        holder = self.holder(text_hash, article.id)
+        if holder is None:
+            return False
+        self._stage(article.id, self._insert(article, origin, text_hash, holder))
+        return True
+
+    def relate(self, key: int, hashes: Sequence[int], pairs: Sequence[tuple[int, int]]) -> None:
+        """Record the bands of an article's text, and the pairs of articles that are nearly the same."""
+        self._db.executemany("INSERT OR IGNORE INTO band VALUES (?, ?)", [(h, key) for h in hashes])
+        self._db.executemany("INSERT OR IGNORE INTO near VALUES (?, ?)", pairs)
+
+    def _insert(
+        self, article: Article, origin: str | None, text_hash: bytes | None, same_as: int | None = None
+    ) -> int:
+        values = {name: getattr(article, name) for name in COLUMNS}
+        values |= {
+            "published": article.published.isoformat() if article.published else None,
+            "text": article.text if same_as is None else "",
+            "extra": json.dumps(article.extra, ensure_ascii=True, sort_keys=True),
+            "origin": origin,
+            "source_key": source_key(article.source),
+            "stored": datetime.now(UTC).isoformat(timespec="seconds"),
+            "text_hash": text_hash,
+            "same_as": same_as,
+            "current": 0,
+        }
+        marks = ", ".join("?" * len(values))
+        cursor = self._db.execute(
+            f"INSERT INTO article ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
+        )
+        return int(cursor.lastrowid or 0)
+
+    def _stage(self, article_id: str, key: int) -> None:
+        earlier = self._staged(article_id)
+        self._db.execute("REPLACE INTO staged VALUES (?, ?)", (article_id, key))
         self._discard(earlier)
 
     def remove(self, article_id: str) -> bool:
@@ -101,10 +134,14 @@ class WriteTransaction(Transaction):
             return np.empty(0, np.int64)
         rows = self._db.execute(f"SELECT id FROM passage WHERE article IN ({OUTGOING}) ORDER BY id")
         gone = np.fromiter((row[0] for row in rows), np.int64)
+        gone = np.union1d(gone, self._settle_copies())
         self._count(OUTGOING, "-")
         self._count(INCOMING, "+")
         self.run(
             f"DELETE FROM passage WHERE article IN ({OUTGOING})",
+            f"DELETE FROM band WHERE article IN ({OUTGOING})",
+            f"DELETE FROM near WHERE article IN ({OUTGOING})",
+            f"DELETE FROM near WHERE other IN ({OUTGOING})",
             f"UPDATE article SET current = 0 WHERE key IN ({OUTGOING})",
             "DELETE FROM article WHERE id IN (SELECT id FROM staged WHERE article IS NULL)",
             f"UPDATE article SET current = 1 WHERE key IN ({INCOMING})",
@@ -133,5 +170,68 @@ class WriteTransaction(Transaction):
 
     def _discard(self, key: int | None) -> None:
         """Forget a staged revision."""
+        if key is None:
+            return
+        if self._db.execute(f"SELECT 1 FROM article WHERE same_as = ? AND {_STAYING}", (key,)).fetchone():
+            self._hand_over(key)
         self._db.execute("DELETE FROM passage WHERE article = ?", (key,))
+        self._db.execute("DELETE FROM band WHERE article = ?", (key,))
+        self._db.execute("DELETE FROM near WHERE article = ? OR other = ?", (key, key))
         self._db.execute("DELETE FROM article WHERE key = ?", (key,))
+
+    def _settle_copies(self) -> NDArray[np.int64]:
+        """Hand over texts whose article goes, and give passages whose copies come or go new ids.
+
+        The keyword index holds the titles, sources and days of all copies: a new id is what makes it notice.
+
+        Returns:
+            The ids that are gone, beside those of articles that go.
+        """
+        left = self._db.execute(
+            f"SELECT DISTINCT same_as FROM article WHERE same_as IN ({OUTGOING}) AND {_STAYING}"
+        ).fetchall()
+        for (key,) in left:
+            self._hand_over(key)
+        touched = self._db.execute(
+            "SELECT key FROM article WHERE current AND key IN (SELECT same_as FROM article"
+            f" WHERE same_as IS NOT NULL AND (key IN ({INCOMING}) OR key IN ({OUTGOING}))) AND {_STAYING}"
+        ).fetchall()
+        gone: list[int] = []
+        for (key,) in touched:
+            old = [n for (n,) in self._db.execute("SELECT id FROM passage WHERE article = ?", (key,))]
+            self._copy_passages(key, key)
+            self._db.executemany("DELETE FROM passage WHERE id = ?", [(number,) for number in old])
+            gone += old
+        return np.array(gone, np.int64)
+
+    def _hand_over(self, key: int) -> None:
+        """Make another article of the same text the one that holds it, with the passages."""
+        hashed = self._db.execute("SELECT text_hash FROM article WHERE key = ?", (key,)).fetchone()[0]
+        row = self._db.execute(
+            f"SELECT key FROM article WHERE text_hash = ? AND same_as IS NULL AND key != ? AND {_STAYING}"
+            " ORDER BY key LIMIT 1",
+            (hashed, key),
+        ).fetchone()
+        if row is None:
+            row = self._db.execute(
+                f"SELECT min(key) FROM article WHERE same_as = ? AND {_STAYING}", (key,)
+            ).fetchone()
+            self._copy_passages(key, row[0])
+            self._db.execute(
+                "UPDATE article SET same_as = NULL, text = (SELECT text FROM article WHERE key = ?) WHERE key = ?",
+                (key, row[0]),
+            )
+            self._db.execute("INSERT INTO band SELECT hash, ? FROM band WHERE article = ?", (row[0], key))
+            pairs = "INSERT OR IGNORE INTO near SELECT {} FROM near WHERE {} = ?"
+            self._db.execute(pairs.format("?, other", "article"), (row[0], key))
+            self._db.execute(pairs.format("article, ?", "other"), (row[0], key))
+        self._db.execute(
+            "UPDATE article SET same_as = ? WHERE same_as = ? AND key != ?", (row[0], key, row[0])
+        )
+
+    def _copy_passages(self, source: int, target: int) -> None:
+        self._db.execute(
+            "INSERT INTO passage (article, start, end, vector)"
+            " SELECT ?, start, end, vector FROM passage WHERE article = ? ORDER BY id",
+            (target, source),
+        )

@@ -16,7 +16,7 @@ from qa.staging import COUNTED, WriteTransaction
 from qa.transaction import Transaction
 
 APPLICATION_ID = 0x71614152  # "qaAR"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,7 +52,19 @@ CREATE TABLE seen (file TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id))
 CREATE INDEX seen_id ON seen (id)
 """
 """``seen`` says from which files an article was read."""
-_SINCE = {2: _SINCE_VERSION_2, 3: _SINCE_VERSION_3}
+_SINCE_VERSION_4 = """
+ALTER TABLE article ADD COLUMN same_as INTEGER;
+ALTER TABLE article ADD COLUMN text_hash BLOB;
+CREATE INDEX article_same_as ON article (same_as) WHERE same_as IS NOT NULL;
+CREATE INDEX article_text_hash ON article (text_hash) WHERE text_hash IS NOT NULL;
+CREATE TABLE band (hash INTEGER, article INTEGER, PRIMARY KEY (hash, article)) WITHOUT ROWID;
+CREATE INDEX band_article ON band (article);
+CREATE TABLE near (article INTEGER, other INTEGER, PRIMARY KEY (article, other)) WITHOUT ROWID;
+CREATE INDEX near_other ON near (other)
+"""
+"""An article with the text of another one has neither text nor passages of its own: ``same_as`` says whose stand
+for it. ``band`` finds texts that may be nearly the same, ``near`` holds those that are, both ways round."""
+_SINCE = {2: _SINCE_VERSION_2, 3: _SINCE_VERSION_3, 4: _SINCE_VERSION_4}
 
 
 class Store:

@@ -22,6 +22,7 @@ class Tally:
         self.added = 0
         self.updated = 0
         self.unchanged = 0
+        self.duplicates = 0
         self.removed: list[str] = []
         self.skipped: list[Skipped] = []
         self.passages = 0
@@ -34,11 +35,12 @@ class Tally:
     @property
     def stored(self) -> int:
         """Articles that are in the database now and were not before."""
-        return self.added + self.updated
+        return self.added + self.updated + self.duplicates
 
-    def count(self, *, new: bool, passages: int) -> None:
+    def count(self, *, new: bool, copy: bool, passages: int) -> None:
         """Count an article as stored."""
-        self.added += new
+        self.added += new and not copy
+        self.duplicates += new and copy
         self.updated += not new
         self.passages += passages
 
@@ -70,6 +72,7 @@ class Tally:
             added=self.added,
             updated=self.updated,
             unchanged=self.unchanged,
+            duplicates=self.duplicates,
             removed=self.removed,
             skipped=self.skipped,
         )

@@ -23,7 +23,10 @@ from numpy.typing import NDArray
 from qa.types import Article, Coverage, Filters, Passage
 
 COLUMNS = ("id", "title", "text", "url", "published", "source", "author", "section", "lang")
-_SELECT = f"SELECT {', '.join('a.' + c for c in COLUMNS)}, a.extra FROM article a"
+_SELECT = (
+    f"SELECT {', '.join('coalesce(h.text, a.text)' if c == 'text' else 'a.' + c for c in COLUMNS)}, a.extra"
+    " FROM article a LEFT JOIN article h ON h.key = a.same_as"
+)
 _BATCH = 4096
 
 
@@ -114,6 +117,15 @@ class Transaction:
         )
         return None if row is None else row[0]
 
+    def holder(self, text_hash: bytes, article_id: str) -> int | None:
+        """Return the key of another article with the same text, whose passages can stand for this one's."""
+        row = self._db.execute(
+            "SELECT key FROM article WHERE text_hash = ? AND same_as IS NULL AND id != ?"
+            " AND (current OR key IN (SELECT article FROM staged)) ORDER BY key LIMIT 1",
+            (text_hash, article_id),
+        ).fetchone()
+        return None if row is None else row[0]
+
     def seen(self, file: str, article_id: str) -> bool:
         """Whether an article was read from a file at some time."""
         row = self._db.execute("SELECT 1 FROM seen WHERE file = ? AND id = ?", (file, article_id)).fetchone()
@@ -186,7 +198,8 @@ class Transaction:
             return None
         condition, values = where(filters)
         rows = self._db.execute(
-            f"SELECT p.id FROM passage p JOIN article a ON a.key = p.article WHERE {condition} ORDER BY p.id",
+            "SELECT DISTINCT p.id FROM article a JOIN passage p ON p.article = coalesce(a.same_as, a.key)"
+            f" WHERE {condition} ORDER BY p.id",
             values,
         )
         return np.fromiter((row[0] for row in rows), np.int64)
@@ -202,8 +215,13 @@ class Transaction:
             )
         }
 
-    def passages(self, ids: Sequence[int]) -> dict[int, tuple[Passage, Article]]:
-        """Return passages with the articles they are cut from; an id that no longer exists is left out."""
+    def passages(
+        self, ids: Sequence[int], filters: Filters | None = None
+    ) -> dict[int, tuple[Passage, Article]]:
+        """Return passages with the articles they are cut from; an id that no longer exists is left out.
+
+        Of articles with the same text, the earliest that a filter leaves is named.
+        """
         rows = self._db.execute(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, p.start, p.end,')} JOIN passage p ON p.article = a.key"
             " WHERE p.id IN (SELECT value FROM json_each(?))",
@@ -211,15 +229,36 @@ class Transaction:
         )
         articles: dict[str, Article] = {}
         found = {}
-        for number, start, end, *row in rows:
-            article = (
-                articles.setdefault(row[0], _article(row)) if row[0] not in articles else articles[row[0]]
-            )
+        for number, start, end, *row in rows.fetchall():
+            if row[0] not in articles:
+                articles[row[0]] = next(iter(self.same_text(row[0], filters)), None) or _article(row)
+            article = articles[row[0]]
             passage = Passage(
                 id=number, article_id=article.id, start=start, end=end, text=article.text[start:end]
             )
             found[number] = passage, article
         return found
+
+    def same_text(self, article_id: str, filters: Filters | None = None) -> list[Article]:
+        """Return the articles that a filter leaves of those with the text of one, itself among them, by date.
+
+        Empty where there is no other one.
+        """
+        key, copied = self._db.execute(
+            "SELECT coalesce(a.same_as, a.key) AS held,"
+            " EXISTS (SELECT 1 FROM article d WHERE d.same_as = coalesce(a.same_as, a.key) AND d.current)"
+            " FROM article a WHERE a.current AND a.id = ?",
+            (article_id,),
+        ).fetchone() or (None, False)
+        if not copied:
+            return []
+        condition, values = where(filters or Filters())
+        rows = self._db.execute(
+            f"{_SELECT} WHERE (a.key = ? OR a.same_as = ?) AND {condition}"
+            " ORDER BY a.published IS NULL, a.published, a.id",
+            (key, key, *values),
+        )
+        return [_article(row) for row in rows]
 
     def vectors(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         """Return ids (n,) and vectors (n, dim) of the passages asked for, by ascending id."""
@@ -244,18 +283,21 @@ class Transaction:
         last, count = self.last_passage(), max(1, self.passage_count())
         return self.vectors(Random(0).sample(range(1, last + 1), min(last, n * last // count)))[1]
 
-    def keyword_rows(self, after: int = 0) -> Iterator[tuple[int, Article, str]]:
-        """Yield ``(passage id, article, text)`` of each published passage with an id greater than ``after``."""
+    def keyword_rows(self, after: int = 0) -> Iterator[tuple[int, Sequence[Article], str]]:
+        """Yield ``(passage id, articles, text)`` of each published passage with an id greater than ``after``.
+
+        There are several articles where they have the same text.
+        """
         rows = self._db.execute(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, a.key, p.start, p.end,')}"
             " JOIN passage p ON p.article = a.key WHERE a.current AND p.id > ? ORDER BY p.id",
             (after,),
         )
-        last: tuple[int, Article] | None = None
+        last: tuple[int, list[Article]] | None = None
         for number, key, start, end, *row in rows:
             if last is None or last[0] != key:
-                last = key, _article(row)
-            yield number, last[1], last[1].text[start:end]
+                last = key, self.same_text(row[0]) or [_article(row)]
+            yield number, last[1], last[1][0].text[start:end]
 
     def _arrays(self, rows: list[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         ids = np.fromiter((number for number, _ in rows), np.int64, len(rows))

@@ -162,13 +162,27 @@ class Query(Frozen):
         return ((self.question, 1.0), *self.context)
 
 
+class Copy(Frozen):
+    """Another article that tells the same story, in the same words or nearly the same."""
+
+    article_id: str
+    title: str = ""
+    source: str | None = None
+    published: date | None = None
+    url: str | None = None
+
+
 class Hit(Frozen):
-    """A passage found for a query. ``rank`` starts at 1; ``score`` is of the kind named."""
+    """A passage found for a query. ``rank`` starts at 1; ``score`` is of the kind named.
+
+    ``also`` names the other articles that tell the same story, the earliest first.
+    """
 
     passage: Passage
     score: float
     score_kind: str
     rank: Annotated[int, Field(ge=1)]
+    also: tuple[Copy, ...] = ()
 
     @property
     def article_id(self) -> str:
@@ -186,7 +200,8 @@ class Citation(Frozen):
 
     ``answer_start``/``answer_end`` mark the short answer in the article's text, inside the quote,
     where one was found. ``kind`` is ``"metadata"`` when the answer is a field of the article (its
-    date, author or source, named in ``field``); the quote is then the article's opening words.
+    date, author or source, named in ``field``); the quote is then the article's opening words. ``also`` names
+    the other articles that tell the same story, the earliest first.
     """
 
     n: Annotated[int, Field(ge=1)]
@@ -205,6 +220,14 @@ class Citation(Frozen):
     answer_end: int | None = None
     kind: Literal["text", "metadata"] = "text"
     field: str | None = None
+    also: tuple[Copy, ...] = ()
+
+    @property
+    def first_told(self) -> Copy | None:
+        """The article that told the story before this one, where one is known to have done so."""
+        first = self.also[0] if self.also else None
+        earlier = first and first.published and (not self.published or first.published < self.published)
+        return first if earlier else None
 
     @property
     def answer(self) -> str | None:
@@ -269,13 +292,16 @@ class Skipped(NamedTuple):
 class IngestReport(Frozen):
     """What :meth:`qa.Archive.add` did.
 
-    Each article read counts once: it was added, updated, or left alone as unchanged. What could not be read
-    is skipped, with its reason. ``removed`` names the articles that are not where they were read any more.
+    Each article read counts once: it was added, updated, or left alone as unchanged, or it is new but a
+    duplicate: its text was there already under another id. Both ids then name it, and the text is stored once.
+    What could not be read is skipped, with its reason. ``removed`` names the articles that are not where they
+    were read any more.
     """
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
+    duplicates: int = 0
     removed: list[str] = []
     skipped: list[Skipped] = []
 

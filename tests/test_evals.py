@@ -54,7 +54,15 @@ class FakeArchive:
         self.text = text
         self.histories: list[object] = []
 
-    def search(self, question: str, k: int = 10, history: object = None, filters: object = None) -> list[Hit]:
+    def search(
+        self,
+        question: str,
+        k: int = 10,
+        history: object = None,
+        filters: object = None,
+        *,
+        collapse: bool = True,
+    ) -> list[Hit]:
         self.histories.append(history)
         passages = [
             Passage(id=i, article_id=a.id, start=0, end=3, text="The")

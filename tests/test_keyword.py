@@ -8,9 +8,9 @@ from qa.keyword import KeywordIndex, Row, terms
 from qa.types import Filters
 
 ROWS = [
-    Row(10**12, "Harbour | The Gull", "The ferries were running late.", date(2020, 5, 5), "The Gull"),
-    Row(7, "Weather", "A ferry ran aground in fog.", None, None),
-    Row(9, "Markets", "检察长带队考察临安。Café prices rose.", date(2021, 1, 1), "Wire"),
+    Row(10**12, "Harbour | The Gull", "The ferries were running late.", (date(2020, 5, 5),), ("The Gull",)),
+    Row(7, "Weather", "A ferry ran aground in fog.", (), (None,)),
+    Row(9, "Markets", "检察长带队考察临安。Café prices rose.", (date(2021, 1, 1),), ("Wire",)),
 ]
 
 

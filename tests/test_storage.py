@@ -72,7 +72,7 @@ def cut_off(monkeypatch):
 def test_what_is_staged_is_seen_by_nobody(many, article, settings, cut_off):
     cut_off(many)
     with pytest.raises(KeyboardInterrupt):
-        many.add([article("a7", "The mill burnt down."), article("new", "The mill burnt down.")])
+        many.add([article("a7", "The mill burnt down."), article("new", "The mill had burnt.")])
     with pytest.raises(KeyboardInterrupt):
         many.remove("a8")
     with (

@@ -116,10 +116,12 @@ class _Cards:
         )
 
     def _also(self, citation: Citation) -> str:
-        """How many other articles hold the same words, where that is known."""
-        n = len(getattr(citation, "also", ()))
+        """How many other articles tell the same story, and when the first of them did."""
+        n, first = len(citation.also), citation.first_told
         text = self._texts.also_one if n == 1 else self._texts.also.format(n=n)
-        return f'<span class="also">{text}</span>' if n else ""
+        if first and first.published:
+            text += self._texts.also_first.format(day=self._texts.day(first.published))
+        return f'<span class="also">{escape(text)}</span>' if n else ""
 
     def _field(self, citation: Citation) -> str:
         texts = self._texts

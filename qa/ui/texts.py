@@ -58,6 +58,7 @@ class Texts(NamedTuple):
     original: str
     also: str
     also_one: str
+    also_first: str
     record: str
     latest: str
     earlier: str
@@ -193,6 +194,7 @@ ENGLISH = Texts(
     original="original",
     also="also in {n} others",
     also_one="also in 1 other",
+    also_first=", first published {day}",
     record="From the article’s record",
     latest="Latest",
     earlier="Earlier",
@@ -291,6 +293,7 @@ CHINESE = Texts(
     original="原文网页",
     also="另见于 {n} 篇",
     also_one="另见于 1 篇",
+    also_first="，最早发布于{day}",
     record="出自文章的著录信息",
     latest="最新",
     earlier="此前",

@@ -1,0 +1,168 @@
+"""Which articles tell the same story: copies of one text, stored once, and texts that are nearly the same.
+
+Candidates share a band of their MinHash signatures (locality-sensitive hashing, 16 bands of 8 rows); two texts
+are then compared themselves. So the time an article takes does not grow with the archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from qa.staging import WriteTransaction
+from qa.transaction import Transaction
+from qa.types import Answer, Citation, Copy, Hit
+
+ALIKE = 0.9
+"""Share of their groups of words (Jaccard) that two texts have in common at least.
+
+Looked at: all pairs above 0.5 in the public sets. From 0.9 on, they were revisions or overlapping cuts of one page. At
+0.81 two announcements of an attorney general (a settlement, a judgment) share the page around them; at 0.66 to 0.76
+the pages of sister clinics; at 0.65 notices of 37 words at the head of different articles.
+"""
+SHORTEST = 40
+"""Words a text must have to be compared; shorter ones are often formulas. Copies of any length are recognised."""
+GROUP = 5
+"""Words that follow one another, which are compared as one."""
+BANDS, ROWS = 16, 8
+NEAREST = 20
+"""Candidates that are compared, and that are taken from a band at most."""
+STORY = 1_000
+"""Articles of one story that are looked at."""
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]|[^\W\d_]+|\d[\d.,:]*\d|\d")
+
+
+def text_hash(text: str) -> bytes:
+    """Return what two texts have in common only if they are the same."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def bands(text: str) -> list[int]:
+    """Return the hashes, 64 bits each, of which near duplicates share one; none for a short text."""
+    words = _WORD.findall(text)
+    if len(words) < SHORTEST:
+        return []
+    from datasketch.minhash import MinHash  # imports scipy: not for those who only ask
+
+    signature = MinHash(num_perm=BANDS * ROWS, seed=1, scheme="affine32")
+    signature.update_batch([group.encode() for group in _groups(words)])
+    rows = np.ascontiguousarray(signature.hashvalues, "<u4").reshape(BANDS, ROWS)
+    return [
+        int.from_bytes(
+            hashlib.blake2b(bytes([n]) + row.tobytes(), digest_size=8).digest(), "big", signed=True
+        )
+        for n, row in enumerate(rows)
+    ]
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two texts tell the same story in nearly the same words.
+
+    Texts of which each has a figure, or a word with a capital, that the other lacks, are two stories on one
+    pattern, or two states of one: 12 dead, 15 dead.
+    """
+    first, second = _signs(one), _signs(other)
+    if not (first[1] <= second[1] or second[1] <= first[1]):
+        return False
+    return len(first[0] & second[0]) >= ALIKE * len(first[0] | second[0]) > 0
+
+
+@lru_cache(maxsize=4 * NEAREST)
+def _signs(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    words = _WORD.findall(text)
+    return frozenset(_groups(words)), frozenset(w for w in words if w[0].isdigit() or w[0].isupper())
+
+
+def _groups(words: Sequence[str]) -> set[str]:
+    folded = [word.casefold() for word in words]
+    return {" ".join(folded[at : at + GROUP]) for at in range(max(1, len(folded) - GROUP + 1))}
+
+
+def link(transaction: WriteTransaction, key: int, text: str, hashes: Sequence[int]) -> None:
+    """Record which stored articles a new one resembles."""
+    met: Counter[int] = Counter()
+    for number in hashes:
+        rows = transaction.query(
+            "SELECT article FROM band WHERE hash = ? ORDER BY article DESC LIMIT ?", number, NEAREST
+        )
+        met.update(article for (article,) in rows)
+    pairs = []
+    for other, _ in met.most_common(NEAREST):
+        row = transaction.query("SELECT text FROM article WHERE key = ?", other).fetchone()
+        if row and alike(text, row[0]):
+            pairs += [(key, other), (other, key)]
+    transaction.relate(key, hashes, pairs)
+
+
+def stories(transaction: Transaction, articles: Collection[str]) -> dict[str, int]:
+    """Return a number for the story that each article tells, of those that resemble any other one."""
+    rows = transaction.query(
+        "SELECT DISTINCT a.id, a.key FROM article a JOIN near n ON n.article = a.key"
+        " WHERE a.current AND a.id IN (SELECT value FROM json_each(?))",
+        json.dumps(list(articles)),
+    )
+    return {article_id: min(_story(transaction, key)) for article_id, key in rows.fetchall()}
+
+
+def _story(transaction: Transaction, key: int) -> list[int]:
+    rows = transaction.query(
+        "WITH RECURSIVE story (key) AS (VALUES (?) UNION SELECT n.other FROM story s"
+        " JOIN near n ON n.article = s.key JOIN article a ON a.key = n.other AND a.current LIMIT ?)"
+        " SELECT key FROM story",
+        key,
+        STORY,
+    )
+    return [number for (number,) in rows]
+
+
+def copies(transaction: Transaction, article_id: str) -> tuple[Copy, ...]:
+    """Return the other articles that tell an article's story, the earliest first, undated ones last."""
+    row = transaction.query(
+        "SELECT coalesce(same_as, key) FROM article WHERE current AND id = ?", article_id
+    ).fetchone()
+    if row is None:
+        return ()
+    story = json.dumps(_story(transaction, row[0]))
+    rows = transaction.query(
+        "SELECT id, title, source, published, url FROM article WHERE current AND id != ?"
+        " AND key IN (SELECT value FROM json_each(?)"
+        " UNION SELECT key FROM article WHERE same_as IN (SELECT value FROM json_each(?)))"
+        " ORDER BY published IS NULL, published, id",
+        article_id,
+        story,
+        story,
+    )
+    names = ("article_id", "title", "source", "published", "url")
+    return tuple(Copy(**dict(zip(names, values, strict=True))) for values in rows)
+
+
+def with_copies(answer: Answer, transaction: Transaction) -> Answer:
+    """Say of each citation and hit where else its story stands."""
+    known: dict[str, tuple[Copy, ...]] = {}
+
+    def also(article_id: str) -> tuple[Copy, ...]:
+        if article_id not in known:
+            known[article_id] = copies(transaction, article_id)
+        return known[article_id]
+
+    def cited(citation: Citation) -> Citation:
+        return citation.model_copy(update={"also": also(citation.article_id)})
+
+    return answer.model_copy(
+        update={
+            "citations": tuple(map(cited, answer.citations)),
+            "closest": answer.closest and cited(answer.closest),
+            "hits": tuple(_told(hit, also(hit.article_id)) for hit in answer.hits),
+        }
+    )
+
+
+def _told(hit: Hit, also: tuple[Copy, ...]) -> Hit:
+    return hit.model_copy(update={"also": also}) if also else hit
