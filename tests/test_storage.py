@@ -314,7 +314,8 @@ def version_1(tmp_path, settings, seed_archive) -> Path:
         old.execute("PRAGMA journal_mode = WAL")
         old.executescript(VERSION_1 + "PRAGMA application_id = 0x71614152; PRAGMA user_version = 1;")
         for table in ("meta", "article", "passage"):
-            rows = new.execute(f"SELECT * FROM {table}").fetchall()
+            known = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA table_info ({table})"))
+            rows = new.execute(f"SELECT {known} FROM {table}").fetchall()
             old.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
         old.execute("DELETE FROM meta WHERE key = 'published_to'")
         old.execute("UPDATE meta SET value = '00000001-abcdef01' WHERE key = 'derived'")
