@@ -194,7 +194,7 @@ class WriteTransaction(Transaction):
             self._hand_over(key)
         touched = self._db.execute(
             "SELECT key FROM article WHERE current AND key IN (SELECT same_as FROM article"
-            f" WHERE same_as IS NOT NULL AND (key IN ({INCOMING}) OR key IN ({OUTGOING}))) AND {_STAYING}"
+            f" WHERE key IN ({INCOMING} UNION ALL {OUTGOING}) AND same_as IS NOT NULL) AND {_STAYING}"
         ).fetchall()
         gone: list[int] = []
         for (key,) in touched:
