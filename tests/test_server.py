@@ -396,9 +396,10 @@ class TestRequests:
     def test_files_are_taken_only_where_the_operator_wants_them(self, sent):
         _, inner = sent
         big = b"a" * (3 << 20)
-        assert TestClient(SaneRequests(inner)).post("/gradio_api/upload", content=b"a").status_code == 404
+        assert TestClient(SaneRequests(inner)).post("/add", content=b"a").status_code == 404
         allowed = TestClient(SaneRequests(inner, upload=True))
-        assert allowed.post("/gradio_api/upload", content=big).status_code == 200
+        assert allowed.post("/add", content=big).status_code == 200
+        assert allowed.post("/gradio_api/upload", content=b"a").status_code == 404
         assert allowed.post("/gradio_api/run/predict", content=big).status_code == 413
 
     @pytest.mark.parametrize(

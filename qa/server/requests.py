@@ -10,9 +10,9 @@ from qa.server.asgi import App, Message, Receive, Scope, Send, header, reply
 
 MOST_BYTES, MOST_UPLOADED = 2 << 20, 128 << 20
 """Largest body of a request, and of an upload where uploading is allowed."""
-UPLOAD = "/gradio_api/upload"
+UPLOAD = "/add"
 _CLOSED = re.compile(
-    r"/(?:gradio_api/)?(?:proxy=|process_recording|(?:undo-)?vibe-|profiling|run-history|runs|stream/|monitoring"
+    r"/(?:gradio_api/)?(?:upload|proxy=|process_recording|(?:undo-)?vibe-|profiling|run-history|runs|stream/|monitoring"
     r"|custom_component|deep_link|dev/reload|(?:login|logout)(?:/|$))"
 )
 """Gradio's routes for things this page does not do: fetching from other hosts, recording, editing itself."""
@@ -49,7 +49,7 @@ class SaneRequests:
             )
         elif _foreign(scope):
             await reply(scope, send, 403, "Pages of other sites may not use this archive.")
-        elif _CLOSED.match(path) or (path.startswith(UPLOAD) and not self._upload):
+        elif _CLOSED.match(path) or (path == UPLOAD and not self._upload):
             await reply(scope, send, 404, "There is nothing at this address.")
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)

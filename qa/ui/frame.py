@@ -15,14 +15,21 @@ _MOST_SOURCES = 500
 
 
 def frame_html(
-    coverage: Coverage, sources: Sequence[str], examples: Iterable[str], texts: Texts, problem: str = ""
+    coverage: Coverage,
+    sources: Sequence[str],
+    examples: Iterable[str],
+    texts: Texts,
+    problem: str = "",
+    *,
+    adds: bool = False,
 ) -> str:
-    """Render the page's frame; ``problem`` says why the archive cannot be used, if so."""
+    """Render the page's frame; ``problem`` says why the archive cannot be used, ``adds`` whether it takes articles."""
     trouble = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
     covers = "" if problem else escape(texts.coverage(coverage))
+    adding = f'<a href="/add">{texts.add}</a> · ' if adds else ""
     return (
         f'<header class="head"><div><h1><a href="/">{texts.title}</a></h1>'
-        f'<p class="covers">{covers}</p></div><a href="/mentions">{texts.every}</a></header>'
+        f'<p class="covers">{covers}</p></div><span>{adding}<a href="/mentions">{texts.every}</a></span></header>'
         f'<div class="empty"><p class="lead">{texts.lead}</p>{trouble}'
         f'<div class="examples">{questions_html(examples, texts.try_asking)}</div></div>'
         f'<ol class="turns" aria-label="{texts.conversation}"></ol>'

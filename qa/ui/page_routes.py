@@ -19,6 +19,7 @@ from qa.server.gate import Gate
 from qa.settings import Settings
 from qa.types import Coverage
 from qa.ui import ASSETS
+from qa.ui.adding import add_adding
 from qa.ui.article import article_page, missing_page
 from qa.ui.conversation import Asking, reply_to, turn_json
 from qa.ui.frame import frame_html
@@ -38,6 +39,7 @@ _ARTICLE = {"Content-Security-Policy": ARTICLE_POLICY, "Cache-Control": "no-cach
 def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -> None:
     """Add the page's routes to an app; questions pass the gate."""
     offered, feedback = Offered(archive), settings.feedback and archive.writable
+    adds = settings.upload and archive.writable
 
     @app.get("/article/{article_id:path}")
     def read(request: Request) -> Response:
@@ -61,9 +63,12 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
         except PROBLEMS as error:
             problem = str(error)
         asked = Asked.restore(request.query_params)
+        frame = frame_html(held, sources, offered.known(), texts, problem, adds=adds)
         return _json(
             {
-                "html": frame_html(held, sources, offered.known(), texts, problem),
+                "html": frame_html(
+                    held, sources, offered.known(), texts, problem, adds=settings.upload and archive.writable
+                ),
                 "texts": script_texts(texts),
                 "lang": texts.lang,
                 "keep": settings.keep_conversations,
@@ -113,6 +118,9 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
             except PROBLEMS as error:
                 return _json({"message": str(error)}, 422)
             return _json({"message": _texts(request).feedback_kept})
+
+    if adds:
+        add_adding(app, archive)
 
     app.mount("/ui", StaticFiles(directory=ASSETS))
 

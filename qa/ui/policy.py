@@ -21,7 +21,11 @@ FORM_POLICY = ARTICLE_POLICY.replace("form-action 'none'", "form-action 'self'")
 """Content-Security-Policy of our pages that hold a form."""
 
 _POLICY = b"content-security-policy"
-_ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+_ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (_POLICY, PAGE_POLICY.encode("ascii")),
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,7 +33,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class SecurityHeaders:
-    """ASGI middleware: nosniff and no-referrer on each response, and a policy where it brings none."""
+    """ASGI middleware: nosniff, no-referrer and a policy on each response, where it brings none of its own."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self.app = app
@@ -39,9 +43,9 @@ class SecurityHeaders:
 
         async def sender(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), *_ALWAYS]
-                if not any(name.lower() == _POLICY for name, _ in headers):
-                    headers.append((_POLICY, PAGE_POLICY.encode("ascii")))
+                headers = list(message.get("headers", ()))
+                own = {name.lower() for name, _ in headers}
+                headers += [(name, value) for name, value in _ALWAYS if name not in own]
                 message = {**message, "headers": headers}
             await send(message)
 

@@ -70,6 +70,7 @@ class Texts(NamedTuple):
     every: str
     every_found: str
     translated: str
+    add: str
     feedback: str
     feedback_is: str
     feedback_good: str
@@ -206,6 +207,7 @@ ENGLISH = Texts(
     every="Every mention of a word",
     every_found="Every mention of “{term}”: {n} in {articles} articles",
     translated="machine-translated",
+    add="Add articles",
     feedback="Feedback",
     feedback_is="This answer is",
     feedback_good="right",
@@ -305,6 +307,7 @@ CHINESE = Texts(
     every="逐条列出提及之处",
     every_found="“{term}”的全部提及：{n} 处，{articles} 篇文章",
     translated="机器翻译",
+    add="添加文章",
     feedback="反馈",
     feedback_is="这个回答",
     feedback_good="正确",
