@@ -66,9 +66,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
         frame = frame_html(held, sources, offered.known(), texts, problem, adds=adds)
         return _json(
             {
-                "html": frame_html(
-                    held, sources, offered.known(), texts, problem, adds=settings.upload and archive.writable
-                ),
+                "html": frame,
                 "texts": script_texts(texts),
                 "lang": texts.lang,
                 "keep": settings.keep_conversations,
