@@ -25,6 +25,8 @@ K_FACTOR = 8
 """Candidates compared by their stored bytes, for each one asked for."""
 FEWEST_FOUND = 64
 """What is asked for at least where candidates are found by codes."""
+SCAN_COSTS = 32
+"""Vectors that are scanned in the time that a candidate takes."""
 
 
 class VectorIndex:
@@ -38,7 +40,7 @@ class VectorIndex:
     def __init__(self, index: Any, ids: NDArray[np.int64], candidates: Any, gone: NDArray[np.int64]) -> None:
         self._index: Any = index
         self._ids = ids
-        self._living = ~_members(ids, gone) if len(gone) else None
+        self._living = ~np.isin(ids, gone) if len(gone) else None
         self._count = len(ids) if self._living is None else int(np.count_nonzero(self._living))
         self._candidates = candidates
         self._refined = None
@@ -151,7 +153,7 @@ class VectorIndex:
         *,
         threads: int = 1,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Find the ``k`` nearest ids of each query; exactly in a small index, and among ``allowed`` ids.
+        """Find the ``k`` nearest ids of each query; exactly in a small index, and among few ``allowed`` ids.
 
         Args:
             queries: Shape (m, dim), finite.
@@ -180,24 +182,22 @@ class VectorIndex:
         if width == 0 or len(queries) == 0:
             return np.empty((len(queries), width), np.int64), np.empty((len(queries), width), np.float32)
         with _omp_threads(threads):
-            found = self._refine(queries, width) if allowed is None else None
+            found = self._refine(queries, width, candidates, mask)
             positions, scores = found or _scan(index, queries, width, candidates, mask)
         return self._ids[positions], scores
 
     def _refine(
-        self, queries: NDArray[np.float32], width: int
+        self, queries: NDArray[np.float32], width: int, candidates: int, mask: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
         """Best positions and scores by way of the codes; ``None`` where a scan takes no longer.
 
-        The codes cannot be filtered, so that more are fetched until enough of those found are living.
+        The codes cannot be filtered: as many more are fetched as the mask leaves out, until enough are left.
         """
-        fetch = max(width, FEWEST_FOUND) + _SPARE
-        while self._refined is not None and fetch * K_FACTOR * 4 < len(self._ids):
+        fetch = (max(width, FEWEST_FOUND) + _SPARE) * len(self._ids) // candidates
+        while self._refined is not None and fetch * K_FACTOR * SCAN_COSTS <= len(self._ids):
             parameters = import_faiss().IndexRefineSearchParameters(k_factor=K_FACTOR)
             scores, positions = self._refined.search(queries, fetch, params=parameters)
-            usable = positions >= 0
-            if self._living is not None:
-                usable &= self._living[positions]
+            usable = positions >= 0 if mask is None else (positions >= 0) & mask[positions]
             if (usable.sum(axis=1) >= width).all():
                 order = np.lexsort((positions, -scores, ~usable))[:, :width]
                 return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
@@ -217,7 +217,7 @@ class VectorIndex:
         allowed = np.asarray(allowed)
         if allowed.ndim != 1:
             raise ValueError(f"allowed ids must be one row, not an array of shape {allowed.shape}")
-        mask = _members(self._ids, _int64(allowed) if allowed.size else np.empty(0, np.int64))
+        mask = np.isin(self._ids, _int64(allowed) if allowed.size else np.empty(0, np.int64))
         return mask if self._living is None else mask & self._living
 
 
@@ -239,16 +239,6 @@ def _read(path: Path, mmap: bool, verify: bool | None) -> tuple[Any, int, int]:
         if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
             return index, seal.dim, seal.vectors
         # else a new version was published between checking and reading
-
-
-def _members(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the ids, ascending, are among those wanted."""
-    mask = np.zeros(len(ids), dtype=np.bool_)
-    if len(ids) and len(wanted):
-        positions = np.searchsorted(ids, wanted)
-        positions[positions == len(ids)] = 0
-        mask[positions[ids[positions] == wanted]] = True
-    return mask
 
 
 def _scan(

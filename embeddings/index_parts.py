@@ -62,7 +62,7 @@ class VectorParts:
         Raises:
             ValueError: The queries' shape is wrong, a number is not finite, or ``k`` is negative.
         """
-        if allowed is not None:
+        if allowed is not None and (allowed[1:] <= allowed[:-1]).any():
             allowed = np.unique(allowed)
         found = [
             part.search(

@@ -20,6 +20,7 @@ def clustered(rng, count):
 def large(tmp_path, monkeypatch):
     """An index of 9,000 vectors in the form of those with more than 200,000."""
     monkeypatch.setattr(index_build, "EXACT_UP_TO", 1000)
+    monkeypatch.setattr(index, "SCAN_COSTS", 4)
     rng = np.random.default_rng(1)
     ids, vectors = np.arange(5, 27_005, 3), clustered(rng, 9000)
     VectorIndex.build(ids, vectors, tmp_path / "v")
@@ -60,12 +61,18 @@ def test_any_number_can_be_asked_of_a_large_index(large, k):
     assert recall(found, nearest(ids, vectors, queries, k)) >= 0.95
 
 
-def test_a_large_index_searches_only_what_is_allowed(large):
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 0.01])
+def test_a_large_index_searches_only_what_is_allowed(large, share):
     path, ids, vectors, queries = large
-    some = ids[100:160]
-    found, _ = VectorIndex.open(path).search(queries, 20, some)
-    assert np.isin(found, some).all()
-    assert recall(found, nearest(some, vectors[100:160], queries, 20)) >= 0.95
+    rows = np.sort(np.random.default_rng(3).choice(9000, int(share * 9000), replace=False))
+    found, _ = VectorIndex.open(path).search(queries, 20, ids[rows])
+    assert found.shape == (20, 20)
+    assert np.isin(found, ids[rows]).all()
+    assert recall(found, nearest(ids[rows], vectors[rows], queries, 20)) >= 0.95
+
+
+def test_a_large_index_finds_nothing_among_what_it_does_not_hold(large):
+    path, _, _, queries = large
     assert VectorIndex.open(path).search(queries, 20, np.array([1, 2]))[0].shape == (20, 0)
 
 
