@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from qa.archive import DATABASE
 from tests.conftest import SEEDS
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("QA_")}
@@ -203,6 +205,42 @@ def test_info_and_remove(run, tmp_path):
     assert "no article 'nope'" in one_line(done)
     assert "articles     4" in run("info", "--archive", tmp_path / "a").stdout
     run("remove", "nope", "--archive", tmp_path / "a", code=2)
+
+
+def test_check_names_damage_and_mends_it(run, tmp_path):
+    folder = tmp_path / "archive"
+    run("index", SEEDS, "--archive", folder)
+    assert "All is sound." in run("check", "--archive", folder).stdout
+    with sqlite3.connect(folder / DATABASE) as db:
+        db.execute("UPDATE passage SET end = start WHERE id = 3")
+    (index,) = folder.glob("derived/*/gone.npy")
+    index.unlink()
+    done = run("check", "--archive", folder, code=2)
+    assert "damage: Passage 3 lies outside its article" in done.stdout
+    assert "damage: The search index is damaged: gone.npy cannot be read" in done.stdout
+    assert "Run qa check --repair" in done.stdout
+    assert len(json.loads(run("check", "--archive", folder, "--json", code=2).stdout)["problems"]) == 2
+    mended = run("check", "--archive", folder, "--repair").stdout
+    assert mended.count("repaired: ") == 2
+    assert "All is sound." in mended
+    with sqlite3.connect(folder / DATABASE) as db:
+        db.execute("UPDATE article SET extra = 'no JSON' WHERE key = 1")
+    assert "Add it again." in run("check", "--archive", folder, "--repair", code=2).stdout
+
+
+def test_compact_and_info(run, tmp_path):
+    folder = tmp_path / "archive"
+    run("index", SEEDS, "--archive", folder)
+    run("compact", "--vacuum", "--archive", folder)
+    facts = json.loads(run("info", "--archive", folder, "--json").stdout)
+    assert (facts["articles"], facts["vector_files"], facts["vectors_gone"], facts["index"]) == (
+        5,
+        1,
+        0,
+        "sound",
+    )
+    assert facts["bytes"] >= facts["database_bytes"] + facts["vector_bytes"] + facts["keyword_bytes"] > 0
+    assert "database_bytes" in run("info", "--archive", folder).stdout
 
 
 def test_an_article_cannot_steer_the_terminal(run, tmp_path):
