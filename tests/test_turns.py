@@ -78,19 +78,30 @@ class TestFiltersNamed:
         ],
     )
     def test_dates(self, question, after, before):
-        named, _ = filters_named(question, [], TODAY)
-        assert named == Filters(after=after, before=before)
+        assert filters_named(question, [], TODAY).filters == Filters(after=after, before=before)
 
     def test_a_source_that_stands_out(self):
         known = ["Evening Post", "Harbour Courier"]
-        assert filters_named("What did the Evening Post report on it?", known, TODAY)[0].sources == (
+        assert filters_named("What did the Evening Post report on it?", known, TODAY).filters.sources == (
             "Evening Post",
         )
-        assert filters_named("Who wrote the evening post on the door?", known, TODAY)[0].sources == ()
+        assert filters_named("Who wrote the evening post on the door?", known, TODAY).filters.sources == ()
 
     def test_only_a_date_of_publication_is_hard(self):
-        assert filters_named("What do articles published in May 2023 say?", [], TODAY)[1]
-        assert not filters_named("What happened in May 2023?", [], TODAY)[1]
+        assert filters_named("What do articles published in May 2023 say?", [], TODAY).hard
+        assert not filters_named("What happened in May 2023?", [], TODAY).hard
+
+    @pytest.mark.parametrize(
+        ("question", "rest"),
+        [
+            ("Who led the Nanling delegation in September 2023?", "Who led the Nanling delegation?"),
+            ("In September 2023, who led the Nanling delegation?", "Who led the Nanling delegation?"),
+            ("What happened in September 2023?", ""),
+            ("What do articles published in May 2023 say of the delegation?", ""),
+        ],
+    )
+    def test_the_filter_stands_for_the_time_in_the_question(self, question, rest):
+        assert filters_named(question, [], TODAY).rest == rest
 
 
 @pytest.fixture
@@ -145,7 +156,9 @@ class TestReply:
         told = turn_json(dated, reply_to(dated, asking, TODAY), asking, ENGLISH)
         assert told["cited"] == ["march"]
         assert told["filters"] == {"after": "2023-03-01", "before": "2023-03-31", "sources": []}
-        assert told["url"] == "/?q=Who+opened+the+library+in+March+2023%3F&after=2023-03-01&before=2023-03-31"
+        assert told["url"] == "/?q=Who+opened+the+library%3F&after=2023-03-01&before=2023-03-31"
+        assert "<bdi>Who opened the library in March 2023?</bdi></h2>" in told["html"]
+        assert told["question"] == "Who opened the library?"
         assert "leaves out 1 undated article<" in told["html"]
         assert 'id="turn-7-source-1"' in told["html"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import date
 from typing import Annotated, Any, NamedTuple
 
@@ -62,24 +63,24 @@ def reply_to(archive: Archive, asking: Asking, today: date | None = None) -> Rep
     asked = Asked.read(asking.question, asking.after, asking.before, asking.sources, plain=asking.plain)
     # A question that stands alone is asked alone: what was said before would only find more of the same.
     history = asking.history[-MOST_TURNS:] if leans_on_history(asked.question) else ()
-    read, hard = Filters(), False
+    given, question = asked.filters, asked.question
+    named = Named()
     if not asked.plain:
-        read, hard = filters_named(asked.question, archive.sources(), today or date.today())
-    given = asked.filters
-    dated = not (given.after or given.before)
-    wanted = Filters(
-        after=read.after if dated else given.after,
-        before=read.before if dated else given.before,
-        sources=given.sources or read.sources,
-    )
-    answer = archive.ask(asked.question, history, wanted)
+        named = filters_named(question, archive.sources(), today or date.today())
+    wanted = given.model_copy(update={"sources": given.sources or named.filters.sources})
+    if not (given.after or given.before):
+        wanted = named.filters.model_copy(update={"sources": wanted.sources})
+        question = named.rest or question
+    answer = archive.ask(question, history, wanted)
     if history and not answer.abstained and _changes_subject(archive, answer):
         history = ()
-        answer = archive.ask(asked.question, history, wanted)
-    if answer.abstained and wanted != given and not hard:
+        answer = archive.ask(question, history, wanted)
+    if answer.abstained and wanted != given and not named.hard:
         wider = archive.ask(asked.question, history, given)
         if not wider.abstained:
             return Reply(wider, wanted, True)
+    if question != asked.question:
+        answer = answer.model_copy(update={"question": asked.question})
     return Reply(answer, wanted, False)
 
 
@@ -100,19 +101,37 @@ def _changes_subject(archive: Archive, answer: Answer) -> bool:
     return not any(own & set(terms(f"{article.title} {article.text}")) for article in cited.values())
 
 
-def filters_named(question: str, sources: list[str], today: date) -> tuple[Filters, bool]:
-    """Return the filters a question names, and whether its date is said of publication.
+class Named(NamedTuple):
+    """The filters that a question names."""
+
+    filters: Filters = Filters()
+    hard: bool = False
+    """Whether its time is said of publication."""
+    rest: str = ""
+    """The question without its time, where that still asks something: the filter stands for it."""
+
+
+def filters_named(question: str, sources: list[str], today: date) -> Named:
+    """Return the filters a question names.
 
     Only what leaves no doubt: one period with a year, one source. A question that compares several
     articles, or names several times, has none.
     """
-    named = mentions.find(question, sources, today)
-    if named.parts or len(named.periods) > 1:
-        return Filters(), False
-    period = next((period for period in named.periods if not period.any_year), None)
+    found = mentions.find(question, sources, today)
+    if found.parts or len(found.periods) > 1:
+        return Named()
+    period = next((period for period in found.periods if not period.any_year), None)
     if period is None:
-        return Filters(sources=named.sources), False
-    return Filters(after=period.start, before=period.end, sources=named.sources), period.hard
+        return Named(Filters(sources=found.sources))
+    start, end = period.span
+    rest = re.sub(r"\s+(?=[?.!,;？。！，；]|$)", "", f"{question[:start].rstrip()} {question[end:].lstrip()}")
+    rest = rest.lstrip(" ,;，；")
+    stands = not period.hard and len(terms(rest)) > 1
+    return Named(
+        Filters(after=period.start, before=period.end, sources=found.sources),
+        period.hard,
+        rest[:1].upper() + rest[1:] if stands else "",
+    )
 
 
 def turn_json(
@@ -137,7 +156,7 @@ def turn_json(
             every=_every(archive, answer, texts),
             feedback=feedback,
         ),
-        "question": answer.question,
+        "question": answer.query.question,
         "text": answer.text,
         "understood": answer.query.text,
         "filters": filters.model_dump(mode="json"),
