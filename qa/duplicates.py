@@ -1,7 +1,8 @@
 """Which articles tell the same story: copies of one text, stored once, and texts that are nearly the same.
 
 Candidates share a band of their MinHash signatures (locality-sensitive hashing, 16 bands of 8 rows); two texts
-are then compared themselves. So the time an article takes does not grow with the archive.
+are then compared themselves. So the time an article takes does not grow with the archive. The signatures are made
+here: the libraries at hand import SciPy, a second long, or change their hashes from version to version.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa.staging import WriteTransaction
 from qa.transaction import Transaction
@@ -32,6 +34,8 @@ SHORTEST = 40
 GROUP = 5
 """Words that follow one another, which are compared as one."""
 BANDS, ROWS = 16, 8
+AT_A_TIME = 4096
+"""Groups of words that are hashed together: bounds the memory that a long text takes."""
 NEAREST = 20
 """Candidates that are compared, and that are taken from a band at most."""
 STORY = 1_000
@@ -50,17 +54,28 @@ def bands(text: str) -> list[int]:
     words = _WORD.findall(text)
     if len(words) < SHORTEST:
         return []
-    from datasketch.minhash import MinHash  # imports scipy: not for those who only ask
-
-    signature = MinHash(num_perm=BANDS * ROWS, seed=1, scheme="affine32")
-    signature.update_batch([group.encode() for group in _groups(words)])
-    rows = np.ascontiguousarray(signature.hashvalues, "<u4").reshape(BANDS, ROWS)
+    digests = (hashlib.blake2b(group.encode(), digest_size=8).digest() for group in _groups(words))
+    hashed = np.frombuffer(b"".join(digests), "<u8")
+    factors, summands = _permutations()
+    signature = np.full(BANDS * ROWS, 2**32 - 1, np.uint64)
+    for at in range(0, len(hashed), AT_A_TIME):
+        permuted = hashed[at : at + AT_A_TIME, None] * factors + summands >> np.uint64(32)
+        signature = np.minimum(signature, permuted.min(axis=0))
+    rows = signature.astype("<u4").reshape(BANDS, ROWS)
     return [
         int.from_bytes(
             hashlib.blake2b(bytes([n]) + row.tobytes(), digest_size=8).digest(), "big", signed=True
         )
         for n, row in enumerate(rows)
     ]
+
+
+@cache
+def _permutations() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return a factor, which is odd, and a summand modulo 2**64 for each value of a signature."""
+    digests = (hashlib.blake2b(b"%d" % n, digest_size=8).digest() for n in range(2 * BANDS * ROWS))
+    factors, summands = np.frombuffer(b"".join(digests), "<u8").reshape(2, -1).astype(np.uint64)
+    return factors | np.uint64(1), summands
 
 
 def alike(one: str, other: str) -> bool:
