@@ -12,6 +12,7 @@ from qa import examples
 from qa.timeline import Timeline
 from qa.types import Answer, Coverage, Filters, Query
 from qa.ui.bars import bars_html
+from qa.ui.cards import sources_html
 from qa.ui.chips import chips_html
 from qa.ui.conversation import Asking, filters_named, reply_to, turn_json
 from qa.ui.links import Asked, Place, original_url
@@ -246,6 +247,22 @@ class TestPlainText:
         assert lines[0] == "Who opened the library?"
         assert lines[2] == answer.text
         assert lines[4] == "[1] Untitled article. Post. 2 March 2023. march, 0–45"
+
+
+class TestCopies:
+    def test_the_other_articles_of_a_story_unfold_under_its_card(self):
+        copies = [qa.types.Copy(article_id=f"c/{n}", title=f"<b>{n}", source="Wire") for n in range(60)]
+        citation = qa.Citation(
+            n=1, article_id="a", title="", quote="It.", start=0, end=3, text_sha256="0", also=copies
+        )
+        answer = Answer(
+            question="What?", text="“It.” [1]", citations=(citation,), confidence=1, abstained=False,
+            coverage=Coverage(articles=61), query=Query(question="What?", text="What?"),
+        )  # fmt: skip
+        html = sources_html(answer, Asked(question="What?"), {}, ENGLISH, 1)
+        assert '<details class="also"><summary>also in 60 others</summary>' in html
+        assert '<a href="/article/c%2F0?q=What%3F"><bdi>&lt;b&gt;0</bdi></a>' in html
+        assert html.count("/article/c%2F") == 50
 
 
 class TestMentionsInAnArticle:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from qa.types import Answer, Article, Citation, Hit
+from qa.types import Answer, Article, Citation, Copy, Hit
 from qa.ui.html import day_html, escape, isolate, lang_attribute, translated_html
 from qa.ui.links import Asked, Place, article_url, original_url
 from qa.ui.texts import Texts
 
 SHOWN = 700
 """Characters of a quote that are shown."""
-_GLIMPSE = 230
+_GLIMPSE, _COPIES = 230, 50
 
 
 def sources_html(
@@ -82,7 +82,7 @@ class _Cards:
             f'{number}<h4><a href="{url}" title="{escape(title)}"{lang}>{isolate(title)}</a></h4>'
             f'<p class="meta">{" · ".join(about)}</p>{record}'
             f"<blockquote{lang}>{marked_quote(citation, 'mark')}</blockquote>"
-            f'<p class="links"><a href="{url}">{texts.open}</a>{outward}{self._also(citation)}</p>'
+            f'<p class="links"><a href="{url}">{texts.open}</a>{outward}</p>{self._also(citation)}'
         )
 
     def closest(self, citation: Citation) -> str:
@@ -121,7 +121,17 @@ class _Cards:
         text = self._texts.also_one if n == 1 else self._texts.also.format(n=n)
         if first and first.published:
             text += self._texts.also_first.format(day=self._texts.day(first.published))
-        return f'<span class="also">{escape(text)}</span>' if n else ""
+        items = "".join(map(self._copy, citation.also[:_COPIES]))
+        more = "<li>…</li>" if n > _COPIES else ""
+        told = f"<summary>{escape(text)}</summary><ul>{items}{more}</ul>"
+        return f'<details class="also">{told}</details>' if n else ""
+
+    def _copy(self, copy: Copy) -> str:
+        url = escape(article_url(copy.article_id, asked=self._asked))
+        about = [isolate(copy.source)] if copy.source else []
+        about.append(day_html(copy.published, self._texts))
+        title = isolate(title_of(copy.title, self._texts))
+        return f'<li><a href="{url}">{title}</a> <span class="meta">{" · ".join(about)}</span></li>'
 
     def _field(self, citation: Citation) -> str:
         texts = self._texts
