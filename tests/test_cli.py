@@ -223,7 +223,7 @@ def test_check_names_damage_and_mends_it(run, tmp_path):
     assert mended.count("repaired: ") == 2
     assert "All is sound." in mended
     with sqlite3.connect(folder / DATABASE) as db:
-        db.execute("UPDATE article SET extra = 'no JSON' WHERE key = 1")
+        db.execute("UPDATE article SET extra = 'no JSON' WHERE current AND id LIKE '001%'")
     assert "Add it again." in run("check", "--archive", folder, "--repair", code=2).stdout
 
 
