@@ -67,18 +67,19 @@ def add(
         ArchiveError: The archive cannot be written just now.
     """
     skipped: list[Skipped] = []
+    files = [folder] if any(folder.iterdir()) else []
 
     def articles() -> Iterator[Article]:
         if text:
             yield text
-        for item in read_paths([folder]):
+        for item in read_paths(files):
             if isinstance(item, Skipped):
                 where, why = (part.replace(f"{folder}/", "").replace(str(folder), "") for part in item)
                 skipped.append(Skipped(where, why))
             else:
                 yield item.article
 
-    if not text and not any(folder.iterdir()):
+    if not text and not files:
         raise InputError("There is nothing to add. Choose files, or paste a text.")
     try:
         report = archive.add(articles(), progress=progress)

@@ -55,7 +55,7 @@ def test_files_are_read_added_and_reported(client, open_archive):
 
 def test_a_text_is_pasted(client, open_archive):
     said = send(client, text="Dee met the pope.", title="Rome", published="2023-09-11", source="Daily")
-    assert "1 added" in said.text
+    assert "1 added, 0 updated, 0 unchanged, 0 skipped." in said.text
     [article] = [a for a in open_archive if a.id != "held"]
     assert (article.title, str(article.published), article.source) == ("Rome", "2023-09-11", "Daily")
 
