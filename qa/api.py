@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
-
 from qa import chunking, store
 from qa.archive import Archive
 from qa.errors import ArchiveReadOnly
@@ -66,6 +64,8 @@ def _default(settings: Settings) -> Archive:
     path = settings.data_dir / f"seeds-{made_of.hexdigest()[:12]}"
     if path.is_dir():
         return Archive.open(path, settings=settings)
+    from filelock import FileLock
+
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.data_dir / ".seeds.lock"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
-from qa import calibration, chunking, duplicates, examples, health, occurrences, weights
+from qa import calibration, chunking, duplicates, examples, occurrences, weights
 from qa.answering import Answerer
 from qa.calibration import Calibration, Trial
 from qa.errors import (
@@ -22,10 +22,7 @@ from qa.errors import (
     ArticleNotFound,
 )
 from qa.glossary import Glossary, GlossaryFile
-from qa.health import CheckReport
-from qa.ingest import Source, ingest
 from qa.published import Published
-from qa.readers import read_paths
 from qa.retrieval import Located, retrieve
 from qa.selection import Models, SentenceVectors, relevance
 from qa.settings import NO_READER, Settings
@@ -51,6 +48,8 @@ from qa.understanding import understand
 if TYPE_CHECKING:
     from embeddings.hub_reader import HubReader
     from embeddings.reader import Reader
+    from qa.health import CheckReport
+    from qa.ingest import Source
 
 log = logging.getLogger("qa")
 
@@ -256,6 +255,8 @@ class Archive:
 
     def describe(self) -> dict[str, str | int]:
         """Return what ``qa info`` shows: counts, days covered, model, generation, sizes, the indexes' state."""
+        from qa import health
+
         with self._store.read() as transaction:
             return health.describe(transaction, self.path)
 
@@ -268,6 +269,8 @@ class Archive:
         Raises:
             ArchiveBusy: It is to be repaired, and another process is writing.
         """
+        from qa import health
+
         if not repair:
             return health.check(self._store, self.path)
         return health.repair(self._store, self.path, self._published, lambda: self.encoder)
@@ -302,6 +305,9 @@ class Archive:
             InputError: Nothing could be read at all, or there is no such field or format.
             ArchiveReadOnly: The folder cannot be written.
         """
+        from qa.ingest import ingest
+        from qa.readers import read_paths
+
         read = partial(read_paths, map=map, format=format)
         with self._published.writing("adding articles") as stored:
             return ingest(sources, self._store, self.encoder, read, stored, progress, prune=prune)

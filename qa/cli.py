@@ -26,16 +26,12 @@ from qa import indexing
 from qa.api import default_archive
 from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, GlossaryError, InputError, QAError, ServerError
-from qa.evidence import gather
-from qa.feedback import export
 from qa.glossary import FILE as GLOSSARY
 from qa.glossary import Glossary
 from qa.occurrences import ORDERS, Order, asked_term, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
-from qa.tabular import csv_lines, json_text
 from qa.types import Answer, Citation, Filters
-from qa.ui.evidence import evidence_html
 from qa.wording import words_for
 
 P = ParamSpec("P")
@@ -133,6 +129,9 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evi
     with _opened(folder) as archive:
         answer = archive.ask(question, filters=filters)
         if evidence:
+            from qa.evidence import gather
+            from qa.ui.evidence import evidence_html
+
             _write(evidence, evidence_html(gather(archive, answer)))
     for notice in answer.notices:
         click.echo(f"qa: {notice}", err=True)
@@ -156,6 +155,8 @@ def mentions(
     """List every mention of TERM: a word, a name or a phrase."""
     with _opened(folder) as archive:
         found = ordered(archive.mentions(term, filters, exact=exact), sort)
+    from qa.tabular import csv_lines, json_text
+
     if as_csv:
         click.echo("".join(csv_lines(found)), nl=False)
     elif as_json:
@@ -387,6 +388,8 @@ def serve(folder: Path | None, host: str | None, port: int | None, open_browser:
 @_archive_option
 def feedback(out: Path, folder: Path | None) -> int:
     """Write what people said of answers into FOLDER, for python -m evals --data FOLDER."""
+    from qa.feedback import export
+
     with _opened(folder) as archive:
         count = export(archive, out)
     click.echo(f"{count:,} question{'' if count == 1 else 's'} with the archive's articles in {out}.")

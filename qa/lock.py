@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from qa.errors import ArchiveBusy, ArchiveReadOnly
 
 log = logging.getLogger("qa")
@@ -38,6 +36,8 @@ def sole_writer(folder: Path, what: str, wait: float = WRITER_WAIT) -> Iterator[
         ArchiveBusy: Another one is still at work; the message says which.
         ArchiveReadOnly: The folder cannot be written.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(folder / LOCK)
     try:
         try:

@@ -29,27 +29,24 @@ _MARGIN = 40
 _QUOTED = r"[\"“”„«»'‘’「『]?(?P<term>.+?)[\"“”„«»'‘’」』]?"
 _THINGS = r"(?:articles?|reports?|stories|story|texts?|pieces?|documents?)"
 _MENTION = r"(?:mention(?:s|ed|ing)?|contain(?:s|ing)?|nam(?:e|es|ed|ing)|refer(?:s|ring)? to)"
-_ASKS = [
-    re.compile(pattern, re.I)
-    for pattern in (
-        rf"(?:please\s+)?(?:(?:list|show|find|give|get)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?{_THINGS}"
-        rf"\s+(?:(?:that|which|where)\s+)?{_MENTION}\s+{_QUOTED}\s*[.?!]*",
-        rf"(?:please\s+)?(?:list|show|find|give|get)\s+(?:me\s+)?(?:the\s+)?{_THINGS}\s+(?:that|which)\s+{_MENTION}"
-        rf"\s+{_QUOTED}\s*[.?!]*",
-        rf"(?:how\s+many|which)\s+(?:articles|reports|stories|texts|pieces|documents)\s+{_MENTION}\s+{_QUOTED}\s*[.?!]*",
-        rf"(?:please\s+)?(?:(?:list|show|find|give|get|count)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:the\s+)?"
-        rf"(?:mentions?|occurrences?)\s+of\s+{_QUOTED}\s*[.?!]*",
-        rf"(?:请)?(?:列出|找出|显示|查找)(?:所有|全部|每一?篇)?(?:提到|提及|包含)了?{_QUOTED}的(?:文章|报道|新闻)\s*[。？！?.]*",
-        rf"(?:哪些|有?哪几篇|(?:有)?多少篇?)(?:文章|报道|新闻)(?:提到|提及|包含)了?{_QUOTED}\s*[。？！?.]*",
-    )
-]
+_ASKS = (
+    rf"(?:please\s+)?(?:(?:list|show|find|give|get)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?{_THINGS}"
+    rf"\s+(?:(?:that|which|where)\s+)?{_MENTION}\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:please\s+)?(?:list|show|find|give|get)\s+(?:me\s+)?(?:the\s+)?{_THINGS}\s+(?:that|which)\s+{_MENTION}"
+    rf"\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:how\s+many|which)\s+(?:articles|reports|stories|texts|pieces|documents)\s+{_MENTION}\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:please\s+)?(?:(?:list|show|find|give|get|count)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:the\s+)?"
+    rf"(?:mentions?|occurrences?)\s+of\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:请)?(?:列出|找出|显示|查找)(?:所有|全部|每一?篇)?(?:提到|提及|包含)了?{_QUOTED}的(?:文章|报道|新闻)\s*[。？！?.]*",
+    rf"(?:哪些|有?哪几篇|(?:有)?多少篇?)(?:文章|报道|新闻)(?:提到|提及|包含)了?{_QUOTED}\s*[。？！?.]*",
+)
 
 
 def asked_term(question: str) -> str | None:
     """Return the term of a question like "list every article that mentions X"; ``None`` for any other."""
     question = " ".join(question.split())
     for pattern in _ASKS:
-        if match := pattern.fullmatch(question):
+        if match := re.fullmatch(pattern, question, re.I):
             return match["term"].strip()
     return None
 
