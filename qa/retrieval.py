@@ -35,7 +35,11 @@ class Ranked(NamedTuple):
     score: float
     """Standard deviations above the mean of the candidates, and what the question's mentions add."""
     dense: float
-    """Cosine similarity with the text of the query it is nearest to: -1..1."""
+    """Cosine similarity with the text of the query it is nearest to: -1..1.
+
+    What was said before the question is left aside where the question stands alone: it finds passages, but
+    that they fit the conversation is no sign that they answer.
+    """
     keyword: float
     """BM25 score; 0 where the keyword search did not find it."""
 
@@ -102,7 +106,8 @@ def rank_passages(
         ]
         fused = favour(mentions, fused, parts, [origins[i][1:] for i in ids.tolist()])
     order = np.lexsort((ids, -fused))
-    columns = (fused, cosines.max(axis=0), bm25.max(axis=0))
+    own = [0, *range(asked, len(texts))] if query.stands_alone else slice(None)
+    columns = (fused, cosines[own].max(axis=0), bm25.max(axis=0))
     rows = zip(ids[order].tolist(), *(column[order].tolist() for column in columns), strict=True)
     return [Ranked(number, origins[number][0], *scores) for number, *scores in rows]
 

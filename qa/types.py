@@ -157,6 +157,11 @@ class Query(Frozen):
         return self.reading or self.text
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether the question names its subject, instead of pointing back to the conversation."""
+        return self.text == self.question
+
+    @property
     def searched(self) -> tuple[tuple[str, float], ...]:
         """Each text to search for, with its weight."""
         return ((self.question, 1.0), *self.context)

@@ -230,3 +230,12 @@ def test_a_question_about_several_reports_is_answered_from_each(archive, article
         "g": "The harbour was closed by ice on Monday.",
         "t": "The harbour was reopened by a tug.",
     }
+
+
+def test_what_was_said_before_is_no_evidence_for_another_subject(asked):
+    before = [qa.Turn(role="user", content="Who saw the fire at the mill first?")]
+    with qa.Archive.open(asked.path, settings=asked.settings) as archive:
+        alone = archive.ask("Who opened the iron bridge?")
+        after = archive.ask("Who opened the iron bridge?", history=before)
+    assert after.confidence <= alone.confidence
+    assert after.citations[0].article_id == "bridge"
