@@ -1,8 +1,8 @@
 """Weight matrices in 8 bits: how they are rounded, and how a graph takes them.
 
 The CPU plugin multiplies such matrices in integers where the processor can (VNNI): it rounds the other factor,
-row by row, in stretches of :data:`STRETCH` values with a scale each. That is twice as fast as float32, and far
-closer to it than one scale for a whole activation would be.
+too, row by row, in stretches with a scale each. That is about twice as fast as float32, and far closer to it
+than one scale for all the values would be.
 """
 
 from __future__ import annotations
