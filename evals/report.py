@@ -1,4 +1,4 @@
-"""``python -m evals.report``: measure every set, write ``REPORT.md`` and its pictures."""
+"""``python -m evals.report``: measure every set; write ``REPORT.md`` and its pictures anew after each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -68,26 +68,30 @@ def main(root: Path, chosen: str | None, limit: int | None, out: Path) -> None:
         ]
         if limit:
             notes.append(f"A quick run over at most {limit} questions of each set: no measurement.")
-        studies = _studies(root, there, limit, settings, tell)
-        reading, read = _reading(root, limit, settings, tell) if sets.READ_IN_TRAINING in there else (None, 0)
         if sets.READ_IN_TRAINING in there:
             notes.append("squad2: only questions about articles that the reader was not trained on.")
+        reading, read = _reading(root, limit, settings, tell) if sets.READ_IN_TRAINING in there else (None, 0)
         (out / PICTURES).mkdir(parents=True, exist_ok=True)
-        drawn = {}
-        for found in studies:
+        commit = _commit()
+        studies: list[Study] = []
+        drawn: dict[str, PurePosixPath] = {}
+        for found in _studies(root, there, limit, settings, tell):
+            studies.append(found)
             drawn[found.name] = PurePosixPath(PICTURES, f"{found.name}.png")
             pictures.draw(found, out / drawn[found.name])
-        about = About(
-            command=" ".join(["python -m evals.report --data DIR", *_told(chosen, limit)]),
-            commit=_commit(),
-            day=datetime.now(UTC).date().isoformat(),
-            machine=machine,
-            settings=f"Settings: reader {settings.reader or NO_READER}, refuse {_refuse(settings)}",
-            notes=tuple(notes),
-            minutes=(time.monotonic() - started) / 60,
-        )
-        text = page(about, studies, list(goals.reached(studies, reading, read)), drawn)
-        (out / PAGE).write_text(text, encoding="utf-8")
+            waiting = there[len(studies) :]
+            cut_short = [f"Not finished: {', '.join(waiting)} not measured yet."] if waiting else []
+            about = About(
+                command=" ".join(["python -m evals.report --data DIR", *_told(chosen, limit)]),
+                commit=commit,
+                day=datetime.now(UTC).date().isoformat(),
+                machine=machine,
+                settings=f"Settings: reader {settings.reader or NO_READER}, refuse {_refuse(settings)}",
+                notes=(*notes, *cut_short),
+                minutes=(time.monotonic() - started) / 60,
+            )
+            text = page(about, studies, list(goals.reached(studies, reading, read)), drawn)
+            (out / PAGE).write_text(text, encoding="utf-8")
     except (QAError, EmbeddingError, OSError) as error:
         click.echo(f"evals.report: {error}", err=True)
         sys.exit(2)
@@ -96,17 +100,13 @@ def main(root: Path, chosen: str | None, limit: int | None, out: Path) -> None:
 
 def _studies(
     root: Path, names: Sequence[str], limit: int | None, settings: Settings, tell: Callable[[str], None]
-) -> list[Study]:
+) -> Iterator[Study]:
     datasets = {name: sets.load(root, name, limit) for name in names}
     alike = [dataset for name, dataset in datasets.items() if sets.MODELS.get(name) is None]
-    found = []
     for name, dataset in datasets.items():
         model = sets.MODELS.get(name)
         own = settings.model_copy(update={"model": model}) if model else settings
-        found.append(
-            study(dataset, own, [] if model else alike, lambda what, name=name: tell(f"{name}: {what}"))  # type: ignore[misc]
-        )
-    return found
+        yield study(dataset, own, [] if model else alike, lambda what, name=name: tell(f"{name}: {what}"))  # type: ignore[misc]
 
 
 def _reading(
