@@ -5,7 +5,7 @@ Nothing here is an option of the product: each variant is made of the product's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Self
@@ -19,16 +19,14 @@ from embeddings.reader import Reader, Reading
 from evals.dataset import Question
 from qa import chunking
 from qa.archive import DATABASE
+from qa.encoded_query import EncodedQuery
 from qa.keyword import KeywordIndex, Row
-from qa.mentions import find
+from qa.mentions import Mentions, find
 from qa.published import Published, Result
-from qa.retrieval import Located, retrieve
-from qa.selection import relevance
 from qa.snapshot import Snapshot
 from qa.store import Store
 from qa.transaction import Transaction
-from qa.types import Filters, Hit, Query, Turn
-from qa.understanding import understand
+from qa.types import Query
 
 
 class RememberingReader(Reader):
@@ -68,17 +66,6 @@ def names_articles(archive: qa.Archive, question: Question) -> bool:
     return any(find(question.question, tuple(archive.sources()), date.today()))
 
 
-class _Unnamed(Query):
-    """A query in which no source, date or part is found, for there is no question to find them in."""
-
-    asked: str
-
-    @property
-    def searched(self) -> tuple[tuple[str, float], ...]:
-        """Each text to search for, with its weight."""
-        return ((self.asked, 1.0), *self.context)
-
-
 class WithoutMentions(qa.Archive):
     """An archive whose search takes no notice of the sources, dates and parts a question names.
 
@@ -92,29 +79,8 @@ class WithoutMentions(qa.Archive):
         other.reader = archive.reader
         return other
 
-    def search(
-        self,
-        question: str,
-        k: int = 10,
-        history: Sequence[Turn] | None = None,
-        filters: Filters | None = None,
-        *,
-        read: bool = True,
-        collapse: bool = True,
-    ) -> list[Hit]:
-        """Search as :meth:`qa.Archive.search` does, for the words alone."""
-        query, _ = understand(question, history or (), filters, self.settings)
-        unnamed = _Unnamed(**dict(query) | {"question": "", "asked": query.question})
-        reader = self.reader if read else None
-
-        def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
-            return relevance(query, passages, reader) if reader else {}
-
-        return self._published.reading(
-            lambda transaction, snapshot: retrieve(
-                unnamed, k, transaction, snapshot, self.encoder, relevant, collapse=collapse
-            )
-        )
+    def _encoded(self, query: Query, snapshot: Snapshot) -> EncodedQuery:
+        return EncodedQuery.meaning(query, Mentions((), (), ()), self.encoder)
 
 
 class _Fixed(Published):

@@ -27,6 +27,7 @@ from evals.dataset import Dataset, Question
 from evals.outcomes import gold_spans
 from qa import weights
 from qa.calibration import NEEDLESS
+from qa.encoded_query import EncodedQuery
 from qa.retrieval import PASSAGES_READ, load_passages, rank
 from qa.selection import Candidate, Evidence, Models, Selector, SentenceVectors
 from qa.settings import Settings
@@ -121,9 +122,10 @@ def collect(
 
     def look(question: Question, transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:
         query, _ = understand(question.question, question.history, None, archive.settings)
-        ranked = rank(query, 10, transaction, snapshot, archive.encoder)
+        asked = EncodedQuery.of(query, snapshot, archive.encoder)
+        ranked = rank(asked, 10, transaction, snapshot)
         passages = load_passages(ranked[:PASSAGES_READ], transaction)
-        return Selector(query, snapshot.keywords, models, sure=2.0).select(passages)
+        return Selector(asked, snapshot.keywords, models, sure=2.0).select(passages)
 
     for question in questions:
         found = archive._published.reading(lambda tx, snapshot, q=question: look(q, tx, snapshot))  # type: ignore[misc]

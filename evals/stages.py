@@ -10,6 +10,7 @@ import qa
 from evals.dataset import Question
 from qa import weights
 from qa.answering import HITS
+from qa.encoded_query import EncodedQuery
 from qa.retrieval import PASSAGES_READ, load_passages, rank
 from qa.selection import Models, Selector, SentenceVectors
 from qa.snapshot import Snapshot
@@ -50,11 +51,12 @@ def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str,
 
     def stages(query: Query, transaction: Transaction, snapshot: Snapshot) -> None:
         with watch.at("rank"):
-            ranked = rank(query, HITS, transaction, snapshot, archive.encoder)
+            asked = EncodedQuery.of(query, snapshot, archive.encoder)
+            ranked = rank(asked, HITS, transaction, snapshot)
         with watch.at("load"):
             passages = load_passages(ranked[:PASSAGES_READ], transaction)
         with watch.at("read and select"):
-            Selector(query, snapshot.keywords, models).select(passages)
+            Selector(asked, snapshot.keywords, models).select(passages)
 
     archive.ask(questions[0].question)
     for question in questions:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from qa import listing
 from qa.comparison import from_each
 from qa.disagreement import contradicting
+from qa.encoded_query import EncodedQuery
 from qa.glossary import Glossary
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
 from qa.quoting import Quote, cited, distinct, in_reading_order, newest_first, opening, repeats
@@ -79,7 +80,8 @@ class Answerer:
         return draft.cite(confidence, in_reading_order(quotes), silent)
 
     def _search(self, query: Query) -> _Found:
-        selector = Selector(query, self._snapshot.keywords, self._models)
+        asked = self._encoded(query)
+        selector = Selector(asked, self._snapshot.keywords, self._models)
         candidates: list[Candidate] = []
         passages: list[Located] = []
 
@@ -88,18 +90,19 @@ class Answerer:
             candidates.extend(selector.select(found))
             return selector.relevance
 
-        hits = retrieve(query, HITS, self._transaction, self._snapshot, self._models.encoder, read)
+        hits = retrieve(asked, HITS, self._transaction, self._snapshot, read)
         confidence = selector.confidence(candidates[0]) if candidates else 0.0
         return _Found(query, tuple(hits), selector, passages, candidates, confidence)
 
+    def _encoded(self, query: Query) -> EncodedQuery:
+        return EncodedQuery.of(query, self._snapshot, self._models.encoder)
+
     def _quotes(self, found: _Found) -> list[Quote]:
-        keywords, sources = self._snapshot.keywords, self._snapshot.sources
-        each = from_each(found.query, found.passages, keywords, sources, self._models)
+        each = from_each(found.selector.asked, found.passages, self._snapshot.keywords, self._models)
         return [*found.quotes()[:1], *each][:MOST_EACH] if each else found.quotes()
 
     def _hits(self, query: Query) -> tuple[Hit, ...]:
-        encoder = self._models.encoder
-        return tuple(retrieve(query, HITS, self._transaction, self._snapshot, encoder, lambda _: {}))
+        return tuple(retrieve(self._encoded(query), HITS, self._transaction, self._snapshot, lambda _: {}))
 
     def _from_metadata(self, draft: _Draft) -> Answer | None:
         """Answer a question about an article itself from its fields, or from the credits in its text."""

@@ -14,6 +14,7 @@ from embeddings import Encoder, load_encoder
 from qa import calibration, chunking, duplicates, examples, occurrences, weights
 from qa.answering import Answerer
 from qa.calibration import Calibration, Trial
+from qa.encoded_query import EncodedQuery
 from qa.errors import (
     ArchiveExists,
     ArchiveIncompatible,
@@ -376,7 +377,7 @@ class Archive:
 
         return self._published.reading(
             lambda transaction, snapshot: retrieve(
-                query, k, transaction, snapshot, self.encoder, relevant, collapse=collapse
+                self._encoded(query, snapshot), k, transaction, snapshot, relevant, collapse=collapse
             )
         )
 
@@ -462,6 +463,9 @@ class Archive:
     def _record_calibration(self, written: str) -> None:
         with self._published.writing("calibrating"), self._store.write() as transaction:
             transaction.set_meta(calibration=written)
+
+    def _encoded(self, query: Query, snapshot: Snapshot) -> EncodedQuery:
+        return EncodedQuery.of(query, snapshot, self.encoder)
 
     def _reader_of(self, question: str) -> Reader | HubReader | None:
         return self.reader if self.reader and self.reader.reads(question) else None

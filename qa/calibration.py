@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from qa.encoded_query import EncodedQuery
 from qa.errors import CalibrationError
 from qa.keyword import terms
 from qa.retrieval import PASSAGES_READ, Ranked, load_passages, rank
@@ -107,8 +108,10 @@ def calibrate(
     right: list[bool] = []
     home: list[bool] = []
     for trial in trials:
+        asked = EncodedQuery.of(Query(question=trial.question, text=trial.question), snapshot, models.encoder)
+        ranked = rank(asked, 10, transaction, snapshot)
         for held_out in (False, True):
-            best = _ask(trial, transaction, snapshot, models, held_out=held_out)
+            best = _choose(trial, asked, ranked, transaction, snapshot, models, held_out=held_out)
             logits.append(models.weights.confidence.score(best.evidence._asdict()) if best else -30.0)
             right.append(best is not None and not held_out and _answers(best, trial))
             home.append(not held_out)
@@ -157,17 +160,22 @@ def _fact(article: Article, span: tuple[int, int], random: Random) -> Trial | No
     return None
 
 
-def _ask(
-    trial: Trial, transaction: Transaction, snapshot: Snapshot, models: Models, *, held_out: bool
+def _choose(
+    trial: Trial,
+    asked: EncodedQuery,
+    ranked: Sequence[Ranked],
+    transaction: Transaction,
+    snapshot: Snapshot,
+    models: Models,
+    *,
+    held_out: bool,
 ) -> Candidate | None:
-    query = Query(question=trial.question, text=trial.question)
-    ranked: Sequence[Ranked] = rank(query, 10, transaction, snapshot, models.encoder)
     if held_out:
         ranked = [entry for entry in ranked if entry.article != trial.article]
     passages = load_passages(ranked[: 2 * PASSAGES_READ], transaction)
     if held_out:  # another article may answer it too
         passages = [p for p in passages if trial.answer.casefold() not in p[1].text.casefold()]
-    candidates = Selector(query, snapshot.keywords, models).select(passages[:PASSAGES_READ])
+    candidates = Selector(asked, snapshot.keywords, models).select(passages[:PASSAGES_READ])
     return candidates[0] if candidates else None
 
 

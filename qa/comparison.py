@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa import weights
+from qa.encoded_query import EncodedQuery
 from qa.keyword import KeywordIndex
-from qa.mentions import boost, find
+from qa.mentions import boost
 from qa.quoting import Quote
 from qa.retrieval import Located
 from qa.selection import Models, Selector
-from qa.types import Query
 
 
 def from_each(
-    query: Query,
+    asked: EncodedQuery,
     passages: Sequence[Located],
     keywords: KeywordIndex,
-    sources: Sequence[str],
     models: Models,
 ) -> list[Quote]:
     """Return the sentence nearest to each part of a question, from the articles that the part names.
@@ -26,18 +25,16 @@ def from_each(
     answer. None where the question speaks of one article.
 
     Args:
-        query: The whole question.
+        asked: The whole question.
         passages: Those found for it, best first.
         keywords: The keyword index.
-        sources: Names of the archive's sources.
         models: What sentences are judged with.
     """
     by_meaning = models._replace(reader=None, weights=weights.of(None, models.encoder.fingerprint))
     quotes = []
-    for part in find(query.question, sources, query.today).parts:
-        fits = [boost(part, article.source, article.published) for _, _, article in passages]
+    for part in asked.parts():
+        fits = [boost(part.mentions, article.source, article.published) for _, _, article in passages]
         meant = [located for located, fit in zip(passages, fits, strict=True) if fit == max(fits)]
-        asked = query.model_copy(update={"question": part.text, "text": part.text, "context": ()})
-        if found := Selector(asked, keywords, by_meaning).select(meant):
+        if found := Selector(part, keywords, by_meaning).select(meant):
             quotes.append(Quote(found[0].article, found[0].start, found[0].end))
     return quotes

@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings import Encoder
 from qa import duplicates
+from qa.encoded_query import EncodedQuery
 from qa.fusion import Floats, favour, fuse
 from qa.manifest import SnapshotDamaged
-from qa.mentions import find
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
-from qa.types import Article, Filters, Hit, Passage, Query
+from qa.types import Article, Filters, Hit, Passage
 
 DEPTH = 100
 """Passages taken from each search before fusion."""
@@ -50,11 +49,10 @@ Read = Callable[[Sequence[Located]], Mapping[int, float]]
 
 
 def retrieve(
-    query: Query,
+    asked: EncodedQuery,
     k: int,
     transaction: Transaction,
     snapshot: Snapshot,
-    encoder: Encoder,
     read: Read,
     *,
     collapse: bool = True,
@@ -63,25 +61,23 @@ def retrieve(
 
     Of a story told by several articles, the one whose passage is found first stands for all.
     """
-    ranked = rank(query, k, transaction, snapshot, encoder, collapse=collapse)
-    relevance = read(load_passages(ranked[:PASSAGES_READ], transaction, query.filters)) if k > 0 else {}
-    return best_hits(rerank(ranked, relevance), k, transaction, query.filters, collapse=collapse)
+    filters = asked.query.filters
+    ranked = rank(asked, k, transaction, snapshot, collapse=collapse)
+    relevance = read(load_passages(ranked[:PASSAGES_READ], transaction, filters)) if k > 0 else {}
+    return best_hits(rerank(ranked, relevance), k, transaction, filters, collapse=collapse)
 
 
 def rank_passages(
-    query: Query, depth: int, transaction: Transaction, snapshot: Snapshot, encoder: Encoder
+    asked: EncodedQuery, depth: int, transaction: Transaction, snapshot: Snapshot
 ) -> list[Ranked]:
     """Return the union of the best ``depth`` passages of each search for each text, in the fused order.
 
     Raises:
         SnapshotDamaged: The vector index contradicts the database.
     """
-    mentions = find(query.question, snapshot.sources, query.today)
-    texts, weights = zip(*query.searched, strict=True)
-    texts += tuple(part.text for part in mentions.parts)
-    questions = encoder.encode_queries(texts)
+    query, texts = asked.query, asked.texts
     allowed = transaction.allowed(query.filters)
-    near, similarities = snapshot.vectors.search(questions, depth, allowed=allowed)
+    near, similarities = snapshot.vectors.search(asked.vectors, depth, allowed=allowed)
     worded = [snapshot.keywords.search(text, depth, query.filters) for text in texts]
     if allowed is not None:  # the day of one copy and the source of another are no match
         worded = [
@@ -91,45 +87,38 @@ def rank_passages(
     ids, vectors = transaction.vectors(wanted.tolist())
     if not len(ids):
         return []
-    cosines = questions @ vectors.astype(np.float32).T
+    cosines = asked.vectors @ vectors.astype(np.float32).T
     _verify(ids, cosines, near, similarities)
     bm25 = np.zeros_like(cosines)
     for row, (found, scores) in enumerate(worded):
         present = np.isin(found, ids)
         bm25[row, np.searchsorted(ids, found[present])] = scores[present]
     origins = transaction.origins(ids.tolist())
-    asked = len(weights)
-    fused = fuse(cosines[:asked], bm25[:asked], np.array(weights, np.float32))
-    if any(mentions):
-        parts = [
-            fuse(cosines[[row]], bm25[[row]], np.ones(1, np.float32)) for row in range(asked, len(texts))
-        ]
-        fused = favour(mentions, fused, parts, [origins[i][1:] for i in ids.tolist()])
+    weights = np.array([weight for _, weight in query.searched], np.float32)
+    whole, rows_of_parts = len(weights), range(len(weights), len(texts))
+    fused = fuse(cosines[:whole], bm25[:whole], weights)
+    if any(asked.mentions):
+        parts = [fuse(cosines[[row]], bm25[[row]], np.ones(1, np.float32)) for row in rows_of_parts]
+        fused = favour(asked.mentions, fused, parts, [origins[i][1:] for i in ids.tolist()])
     order = np.lexsort((ids, -fused))
-    own = [0, *range(asked, len(texts))] if query.stands_alone else slice(None)
+    own = [0, *rows_of_parts] if query.stands_alone else slice(None)
     columns = (fused, cosines[own].max(axis=0), bm25.max(axis=0))
     rows = zip(ids[order].tolist(), *(column[order].tolist() for column in columns), strict=True)
     return [Ranked(number, origins[number][0], *scores) for number, *scores in rows]
 
 
 def rank(
-    query: Query,
-    k: int,
-    transaction: Transaction,
-    snapshot: Snapshot,
-    encoder: Encoder,
-    *,
-    collapse: bool = True,
+    asked: EncodedQuery, k: int, transaction: Transaction, snapshot: Snapshot, *, collapse: bool = True
 ) -> list[Ranked]:
     """Rank passages of at least ``min(k, articles the filters leave)`` articles, going as deep as that takes.
 
     With ``collapse``, of a story told by several articles only the passages of one are kept, and ``k`` counts
     stories.
     """
-    wanted = min(k, transaction.coverage(query.filters).articles)
+    wanted = min(k, transaction.coverage(asked.query.filters).articles)
     depth = max(DEPTH, 4 * wanted)
     while True:
-        ranked = rank_passages(query, depth, transaction, snapshot, encoder)
+        ranked = rank_passages(asked, depth, transaction, snapshot)
         if collapse:
             ranked = _one_of_each_story(ranked, transaction)
         if len({entry.article for entry in ranked}) >= wanted or depth >= len(snapshot.vectors):

@@ -6,7 +6,6 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from embeddings import Encoder
 from qa.chunking import header
+from qa.encoded_query import EncodedQuery
 from qa.keyword import KeywordIndex, terms
 from qa.retrieval import Located
 from qa.sentences import split
@@ -148,8 +148,11 @@ class Models(NamedTuple):
 class Selector:
     """Scores sentences for one query."""
 
-    def __init__(self, query: Query, keywords: KeywordIndex, models: Models, *, sure: float = SURE) -> None:
-        self.query = query
+    def __init__(
+        self, asked: EncodedQuery, keywords: KeywordIndex, models: Models, *, sure: float = SURE
+    ) -> None:
+        self.asked = asked
+        self.query = query = asked.query
         self.kind = asked_for(query.question)
         self.rarity = Rarity.of(query.read, keywords)
         self._models = models
@@ -217,16 +220,11 @@ class Selector:
         """Compare the sentences' vectors with the question's; their scores stay as they are."""
         if not candidates:
             return []
-        cosines = self._models.sentences.encode([c.text for c in candidates]) @ self._vector
+        cosines = self._models.sentences.encode([c.text for c in candidates]) @ self.asked.vector
         return [
             c._replace(evidence=c.evidence._replace(cosine=float(cosine)))
             for c, cosine in zip(candidates, cosines, strict=True)
         ]
-
-    @cached_property
-    def _vector(self) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._models.encoder.encode_queries([self.query.read])[0]
-        return vector
 
     def _readings(self, passages: Sequence[Located]) -> list[Reading]:
         readings = read(self.query, passages, self._models.reader) if self._models.reader else []
