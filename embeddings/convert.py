@@ -245,6 +245,8 @@ def _write(traced: Any, output: Path, *, eight_bits: bool) -> None:
     """Write ``model.xml`` and ``model.bin``: weights in 8 bits, or all in half precision."""
     import openvino
 
+    for compiled in output.glob("*.blob"):  # from what was written before
+        compiled.unlink()
     model = traced.clone()
     if eight_bits:
         round_weights(model)

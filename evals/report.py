@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ import click
 from embeddings import EmbeddingError
 from embeddings.reader import Reader
 from evals import goals, pictures, reader_data, sets
+from evals.dataset import Dataset
 from evals.page import About, page
 from evals.reader_export import measure_reading
 from evals.study import Study, study
@@ -70,12 +71,13 @@ def main(root: Path, chosen: str | None, limit: int | None, out: Path) -> None:
             notes.append(f"A quick run over at most {limit} questions of each set: no measurement.")
         if sets.READ_IN_TRAINING in there:
             notes.append("squad2: only questions about articles that the reader was not trained on.")
+        datasets = {name: sets.load(root, name, limit) for name in there}
         reading, read = _reading(root, limit, settings, tell) if sets.READ_IN_TRAINING in there else (None, 0)
         (out / PICTURES).mkdir(parents=True, exist_ok=True)
         commit = _commit()
         studies: list[Study] = []
         drawn: dict[str, PurePosixPath] = {}
-        for found in _studies(root, there, limit, settings, tell):
+        for found in _studies(datasets, settings, tell):
             studies.append(found)
             drawn[found.name] = PurePosixPath(PICTURES, f"{found.name}.png")
             pictures.draw(found, out / drawn[found.name])
@@ -99,9 +101,8 @@ def main(root: Path, chosen: str | None, limit: int | None, out: Path) -> None:
 
 
 def _studies(
-    root: Path, names: Sequence[str], limit: int | None, settings: Settings, tell: Callable[[str], None]
+    datasets: Mapping[str, Dataset], settings: Settings, tell: Callable[[str], None]
 ) -> Iterator[Study]:
-    datasets = {name: sets.load(root, name, limit) for name in names}
     alike = [dataset for name, dataset in datasets.items() if sets.MODELS.get(name) is None]
     for name, dataset in datasets.items():
         model = sets.MODELS.get(name)

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from qa.errors import QuestionError
 from qa.keyword import same_word
@@ -71,7 +71,7 @@ def find(
     Raises:
         QuestionError: A term has no word that can be searched for, or is too long.
     """
-    wanted = [_keys(term, exact) for term in terms]
+    wanted = [_words(term, [match.span() for match in _TOKEN.finditer(term)], exact) for term in terms]
     for term in terms:
         if not any(same_word(match[0]) for match in _TOKEN.finditer(term)):
             raise QuestionError(f"There is no word to look for in {term!r}. Name a word, a name or a phrase.")
@@ -115,7 +115,7 @@ def ordered(found: Occurrences, by: Order = "date", *, descending: bool = False)
 
 
 def _in_article(
-    located: Sequence[tuple[Passage, Article]], wanted: Sequence[Sequence[str]], exact: bool
+    located: Sequence[tuple[Passage, Article]], wanted: Sequence[Sequence[_Word]], exact: bool
 ) -> Iterator[Occurrence]:
     article = located[0][1]
     text = article.text
@@ -131,7 +131,7 @@ def _in_article(
                 yield _occurrence(article, (start, end), _around((start, end), sentences), "text")
 
 
-def _matches(text: str, window: Span, wanted: Sequence[Sequence[str]], exact: bool) -> Iterator[Span]:
+def _matches(text: str, window: Span, wanted: Sequence[Sequence[_Word]], exact: bool) -> Iterator[Span]:
     """Yield the spans where the words of a term follow one another; of two that overlap, the longer one."""
     low, high = window
     tokens = [match.span() for match in _TOKEN.finditer(text, low, high)]
@@ -139,12 +139,12 @@ def _matches(text: str, window: Span, wanted: Sequence[Sequence[str]], exact: bo
         tokens = tokens[1:]
     if tokens and tokens[-1][1] == high < len(text):
         tokens = tokens[:-1]
-    keys = [_key(text[start:end], exact) for start, end in tokens]
+    words = _words(text, tokens, exact)
     spans = [
         (tokens[at][0], tokens[at + len(term) - 1][1])
         for term in wanted
-        for at, key in enumerate(keys)
-        if key == term[0] and keys[at : at + len(term)] == list(term)
+        for at, word in enumerate(words)
+        if word.key == term[0].key and _follow(words[at + 1 : at + len(term)], term[1:])
     ]
     last = -1
     for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
@@ -153,8 +153,26 @@ def _matches(text: str, window: Span, wanted: Sequence[Sequence[str]], exact: bo
             last = end
 
 
-def _keys(term: str, exact: bool) -> tuple[str, ...]:
-    return tuple(_key(match[0], exact) for match in _TOKEN.finditer(term))
+class _Word(NamedTuple):
+    """A word of a text, and whether it follows the one before without a space, as Chinese characters do."""
+
+    key: str
+    joined: bool
+
+
+def _words(text: str, tokens: Sequence[Span], exact: bool) -> list[_Word]:
+    befores = [None, *(end for _, end in tokens)]
+    return [
+        _Word(_key(text[start:end], exact), start == before)
+        for (start, end), before in zip(tokens, befores, strict=False)
+    ]
+
+
+def _follow(words: Sequence[_Word], wanted: Sequence[_Word]) -> bool:
+    return len(words) == len(wanted) and all(
+        word.key == other.key and word.joined >= other.joined
+        for word, other in zip(words, wanted, strict=True)
+    )
 
 
 @lru_cache(maxsize=200_000)

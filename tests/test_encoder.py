@@ -271,7 +271,7 @@ def test_bulk_and_single_encoding_agree(minilm):
     bulk = minilm.encode(texts)
     assert minilm._throughput.streams >= 1
     single = np.concatenate([minilm.encode(texts[i : i + 4]) for i in range(0, 120, 4)])
-    assert ((bulk * single).sum(axis=1) > 0.9999).all()
+    assert ((bulk * single).sum(axis=1) > 0.9995).all()
 
 
 @pytest.mark.model

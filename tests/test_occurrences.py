@@ -133,18 +133,30 @@ class TestFinding:
         wanted = " ".join(term)
         tokens = re.compile(r"[公益诉]|[a-z]+")
         stem = {"banks": "bank"}
-        keys = [stem.get(t, t) for t in tokens.findall(wanted.lower())]
+
+        def words(text: str) -> list[tuple[str, int, bool]]:
+            found = list(tokens.finditer(text.lower()))
+            ends = [None, *(m.end() for m in found)]
+            return [
+                (stem.get(m[0], m[0]), m.start(), m.start() == end)
+                for m, end in zip(found, ends, strict=False)
+            ]
+
+        keys = words(wanted)
         with qa.Archive.create(tmp_path_factory.mktemp("a") / "x", settings=settings) as archive:
             articles = [
-                qa.Article(id=str(i), text=" ".join(["Start.", *words])) for i, words in enumerate(texts)
+                qa.Article(id=str(i), text=" ".join(["Start.", *parts])) for i, parts in enumerate(texts)
             ]
             archive.add(articles)
             expected = []
             for article in articles:
-                spans = [(stem.get(m[0], m[0]), m.start()) for m in tokens.finditer(article.text.lower())]
+                spans = words(article.text)
                 last = -1
                 for i in range(len(spans)):
-                    if [key for key, _ in spans[i : i + len(keys)]] == keys and i > last:
+                    here = spans[i : i + len(keys)]
+                    same = [key for key, *_ in here] == [key for key, *_ in keys]
+                    joined = all(h[2] >= k[2] for h, k in zip(here[1:], keys[1:], strict=False))
+                    if same and joined and i > last:
                         expected.append((article.id, "text", spans[i][1]))
                         last = i + len(keys) - 1
             assert places(archive.mentions(wanted)) == sorted(expected)
