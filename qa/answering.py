@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-from qa import listing
+from qa import listing, occurrences
 from qa.comparison import from_each
 from qa.disagreement import contradicting
 from qa.encoded_query import EncodedQuery
+from qa.errors import QuestionError
 from qa.glossary import Glossary
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
 from qa.quoting import Quote, cited, distinct, in_reading_order, newest_first, opening, repeats
@@ -19,7 +21,7 @@ from qa.snapshot import Snapshot
 from qa.spans import AnswerKind
 from qa.transaction import Transaction
 from qa.types import Answer, Citation, Coverage, Hit, Query
-from qa.understanding import parts
+from qa.understanding import asked_term, parts
 from qa.wording import words_for
 
 HITS = 10
@@ -62,6 +64,8 @@ class Answerer:
         if not draft.coverage.articles:
             words = draft.words
             return draft.abstain(0.0, words.no_match if query.filters.active else words.empty)
+        if (answer := self._from_mentions(draft)) is not None:
+            return answer
         asked = [self._glossary.expand(part) for part in parts(query)]
         found = [self._search(part) for part in asked]
         draft.hits = found[0].hits if len(found) == 1 else self._hits(self._glossary.expand(query))
@@ -103,6 +107,18 @@ class Answerer:
 
     def _hits(self, query: Query) -> tuple[Hit, ...]:
         return tuple(retrieve(self._encoded(query), HITS, self._transaction, self._snapshot, lambda _: {}))
+
+    def _from_mentions(self, draft: _Draft) -> Answer | None:
+        """Answer a question for the articles that mention a term by counting them; ``None`` where none does."""
+        term = asked_term(draft.query.question)
+        if term is None:
+            return None
+        with suppress(QuestionError):
+            terms = self._glossary.same(term)
+            found = occurrences.find(terms, draft.query.filters, self._transaction, self._snapshot)
+            if quotes := occurrences.newest(found, MOST_EACH, self._transaction):
+                return draft.cite(1.0, quotes, lead=draft.words.mentions(found))
+        return None
 
     def _from_metadata(self, draft: _Draft) -> Answer | None:
         """Answer a question about an article itself from its fields, or from the credits in its text."""
@@ -191,10 +207,16 @@ class _Draft:
         self.hits: tuple[Hit, ...] = ()
 
     def cite(
-        self, confidence: float, quotes: Sequence[Quote], silent: Sequence[str] = (), *, differ: bool = False
+        self,
+        confidence: float,
+        quotes: Sequence[Quote],
+        silent: Sequence[str] = (),
+        *,
+        differ: bool = False,
+        lead: str = "",
     ) -> Answer:
         citations = tuple(cited(n, quote) for n, quote in enumerate(quotes, 1))
-        said = [self.words.differ] if differ else []
+        said = [self.words.differ] if differ else [lead] if lead else []
         for c in citations:
             day = f" {self.words.published.format(day=c.published)}" if differ and c.published else ""
             said.append(f"“{c.quote}” [{c.n}]{day}")

@@ -28,10 +28,11 @@ from qa.archive import DATABASE, Archive
 from qa.errors import FilterError, GlossaryError, InputError, QAError, ServerError
 from qa.glossary import FILE as GLOSSARY
 from qa.glossary import Glossary
-from qa.occurrences import ORDERS, Order, asked_term, ordered
+from qa.occurrences import ORDERS, Order, ordered
 from qa.server.user_commands import user
 from qa.settings import Settings
 from qa.types import Answer, Citation, Filters
+from qa.understanding import asked_term
 from qa.wording import words_for
 
 P = ParamSpec("P")
@@ -480,8 +481,8 @@ def render(answer: Answer, width: int | None = None) -> str:
         lines += [*_wrapped(_plain(answer.text), width), ""]
     else:
         words = words_for(answer.question)
-        if answer.differ:
-            lines += [words.differ, ""]
+        if answer.lead:
+            lines += [*_wrapped(_plain(answer.lead), width), ""]
         for citation in answer.citations:
             lines += [*_quote(citation, width), ""]
         for question in answer.unanswered:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from qa.errors import QuestionError
 from qa.keyword import same_word
+from qa.quoting import Quote, distinct, opening
 from qa.sentences import Span, split
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
@@ -25,30 +26,8 @@ _TOKEN = re.compile(
 )
 _MARGIN = 40
 """Characters around a passage in which a term that runs over its edge is looked for, for each word of it."""
-
-_QUOTED = r"[\"“”„«»'‘’「『]?(?P<term>.+?)[\"“”„«»'‘’」』]?"
-_THINGS = r"(?:articles?|reports?|stories|story|texts?|pieces?|documents?)"
-_MENTION = r"(?:mention(?:s|ed|ing)?|contain(?:s|ing)?|nam(?:e|es|ed|ing)|refer(?:s|ring)? to)"
-_ASKS = (
-    rf"(?:please\s+)?(?:(?:list|show|find|give|get)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?{_THINGS}"
-    rf"\s+(?:(?:that|which|where)\s+)?{_MENTION}\s+{_QUOTED}\s*[.?!]*",
-    rf"(?:please\s+)?(?:list|show|find|give|get)\s+(?:me\s+)?(?:the\s+)?{_THINGS}\s+(?:that|which)\s+{_MENTION}"
-    rf"\s+{_QUOTED}\s*[.?!]*",
-    rf"(?:how\s+many|which)\s+(?:articles|reports|stories|texts|pieces|documents)\s+{_MENTION}\s+{_QUOTED}\s*[.?!]*",
-    rf"(?:please\s+)?(?:(?:list|show|find|give|get|count)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:the\s+)?"
-    rf"(?:mentions?|occurrences?)\s+of\s+{_QUOTED}\s*[.?!]*",
-    rf"(?:请)?(?:列出|找出|显示|查找)(?:所有|全部|每一?篇)?(?:提到|提及|包含)了?{_QUOTED}的(?:文章|报道|新闻)\s*[。？！?.]*",
-    rf"(?:哪些|有?哪几篇|(?:有)?多少篇?)(?:文章|报道|新闻)(?:提到|提及|包含)了?{_QUOTED}\s*[。？！?.]*",
-)
-
-
-def asked_term(question: str) -> str | None:
-    """Return the term of a question like "list every article that mentions X"; ``None`` for any other."""
-    question = " ".join(question.split())
-    for pattern in _ASKS:
-        if match := re.fullmatch(pattern, question, re.I):
-            return match["term"].strip()
-    return None
+_LONGEST_QUOTE = 600
+"""Characters quoted of a sentence before a mention, and after it begins."""
 
 
 def find(
@@ -112,6 +91,24 @@ def ordered(found: Occurrences, by: Order = "date", *, descending: bool = False)
     unknown = [o for o in places if keys[by](o) is None]
     known.sort(key=lambda o: keys[by](o) or "", reverse=descending)
     return found.model_copy(update={"occurrences": (*known, *unknown)})
+
+
+def newest(found: Occurrences, most: int, transaction: Transaction) -> list[Quote]:
+    """Quote the first mention in each of the newest articles; of one that has it in its title only, the beginning."""
+    first: dict[str, Occurrence] = {}
+    for o in ordered(found, descending=True).occurrences:
+        if o.article_id not in first or first[o.article_id].field == "title":
+            first[o.article_id] = o
+    quotes = []
+    for o in list(first.values())[:most]:
+        article = transaction.article(o.article_id)
+        if article and o.field == "text":
+            start = max(o.sentence_start, o.start - _LONGEST_QUOTE)
+            end = min(o.sentence_start + len(o.sentence), o.start + _LONGEST_QUOTE)
+            quotes.append(Quote(article, start, end, (o.start, o.end)))
+        elif article:
+            quotes.append(opening(article))
+    return distinct(quotes)
 
 
 def _in_article(

@@ -286,6 +286,13 @@ class Answer(Frozen):
     unanswered: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
+    @property
+    def lead(self) -> str:
+        """What ``text`` says before its first quote: that articles differ, how many mention a term."""
+        first = f"“{self.citations[0].quote}” [1]" if self.citations else ""
+        before, quoted, _ = self.text.partition(first or "\0")
+        return before.strip() if quoted else ""
+
 
 class Skipped(NamedTuple):
     """An input that could not be read: where it was and why."""

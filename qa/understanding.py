@@ -27,6 +27,21 @@ _AND_ALSO = re.compile(
     r",?\s+and\s+(?=(?:in |on |at |by |to |for |with )?(?:who|whom|whose|what|when|where|which|why|how)\b)|\?\s+(?=\w)",
     re.I,
 )
+_QUOTED = r"[\"“”„«»'‘’「『]?(?P<term>.+?)[\"“”„«»'‘’」』]?"
+_THINGS = r"(?:articles?|reports?|stories|story|texts?|pieces?|documents?)"
+_MENTION = r"(?:mention(?:s|ed|ing)?|contain(?:s|ing)?|nam(?:e|es|ed|ing)|refer(?:s|ring)? to)"
+_ASKS = (
+    rf"(?:please\s+)?(?:(?:list|show|find|give|get)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?{_THINGS}"
+    rf"\s+(?:(?:that|which|where)\s+)?{_MENTION}\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:please\s+)?(?:list|show|find|give|get)\s+(?:me\s+)?(?:the\s+)?{_THINGS}\s+(?:that|which)\s+{_MENTION}"
+    rf"\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:how\s+many|which)\s+(?:articles|reports|stories|texts|pieces|documents)\s+{_MENTION}\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:please\s+)?(?:(?:list|show|find|give|get|count)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:the\s+)?"
+    rf"(?:mentions?|occurrences?)\s+of\s+{_QUOTED}\s*[.?!]*",
+    rf"(?:请)?(?:列出|找出|显示|查找)(?:所有|全部|每一?篇)?(?:提到|提及|包含)了?{_QUOTED}的(?:文章|报道|新闻)\s*[。？！?.]*",
+    rf"(?:哪些|有?哪几篇|(?:有)?多少篇?)(?:文章|报道|新闻)(?:提到|提及|包含)了?{_QUOTED}\s*[。？！?.]*",
+)
+_POINTING = re.compile(r"(?:him|his|her|hers|it|its|them|their|this|that|these|those)\b|[他她它这那]")
 ASKED_WEIGHT, TOLD_WEIGHT = 0.5, 0.3
 """Weight in the search of all questions so far, and of the last answer, against the question's own 1."""
 TURN = 600
@@ -80,8 +95,22 @@ def parts(query: Query) -> list[Query]:
     return found
 
 
+def asked_term(question: str) -> str | None:
+    """Return the term of a question like "list every article that mentions X"; ``None`` for any other.
+
+    "Which articles mention him?" names no term: the conversation says who is meant.
+    """
+    question = " ".join(question.split())
+    for pattern in _ASKS:
+        if match := re.fullmatch(pattern, question, re.I):
+            return None if _POINTING.match(match["term"]) else match["term"].strip()
+    return None
+
+
 def leans_on_history(question: str) -> bool:
     """Whether a question points back to the conversation instead of naming its subject."""
+    if asked_term(question):
+        return False
     names = re.findall(r"(?<!^)\b[A-Z][\w'’-]+", question)
     if _OPENS_AS_FOLLOW_UP.search(question):
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from qa.types import Coverage
+from qa.types import Coverage, Occurrences
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -27,6 +27,9 @@ class Words(NamedTuple):
     no_field: str
     fields: dict[str, str]
     differ: str
+    mentioned: str
+    once: str
+    times: str
     published: str
     holds: str
     one: str
@@ -39,13 +42,21 @@ class Words(NamedTuple):
         """Say how many articles there are and when they were published; nothing of an empty archive."""
         if not coverage.articles:
             return ""
-        count = (self.one if coverage.articles == 1 else self.many).format(n=f"{coverage.articles:,}")
+        count = self._articles(coverage.articles)
         if not (coverage.first and coverage.last):
             return self.holds.format(count=count, dates=self.without_dates)
         dates = self.dated.format(first=coverage.first, last=coverage.last)
         if coverage.undated:
             dates += self.undated.format(n=f"{coverage.undated:,}")
         return self.holds.format(count=count, dates=dates)
+
+    def mentions(self, found: Occurrences) -> str:
+        """Say how often a term is mentioned, and in how many articles."""
+        times = self.once if len(found) == 1 else self.times.format(n=f"{len(found):,}")
+        return self.mentioned.format(term=found.term, times=times, articles=self._articles(found.articles))
+
+    def _articles(self, n: int) -> str:
+        return (self.one if n == 1 else self.many).format(n=f"{n:,}")
 
 
 ENGLISH = Words(
@@ -61,6 +72,9 @@ ENGLISH = Words(
     no_field="“{title}” states no {label}.",
     fields={"published": "publication date", "author": "author", "source": "source", "section": "section"},
     differ="The articles differ.",
+    mentioned="“{term}” is mentioned {times} in {articles}.",
+    once="once",
+    times="{n} times",
     published="(published {day})",
     holds="It holds {count}{dates}.",
     one="{n} article",
@@ -82,6 +96,9 @@ CHINESE = Words(
     no_field="《{title}》没有注明{label}。",
     fields={"published": "发布日期", "author": "作者", "source": "来源", "section": "栏目"},
     differ="各篇文章说法不一。",
+    mentioned="{articles}提到“{term}”，共{times}。",
+    once="1处",
+    times="{n}处",
     published="（发布于{day}）",
     holds="档案共有{count}{dates}。",
     one="{n}篇文章",

@@ -19,8 +19,9 @@ from starlette.testclient import TestClient
 import app
 import qa
 from qa.cli import cli
-from qa.occurrences import asked_term, ordered
+from qa.occurrences import ordered
 from qa.tabular import csv_lines, json_text
+from qa.understanding import asked_term
 
 EVIL = "<script>alert(1)</script>"
 
@@ -192,6 +193,9 @@ class TestOrder:
         ("every mention of Lin'an", "Lin'an"),
         ("列出所有提到公益诉讼的文章", "公益诉讼"),
         ("哪些文章提到了公益诉讼？", "公益诉讼"),
+        ("Which articles mention IT?", "IT"),
+        ("Which articles mention him?", None),
+        ("哪些文章提到他？", None),
         ("Who mentions him?", None),
         ("Which article mentions the mayor's speech, and who wrote it?", None),
         ("What did every article say about the mayor?", None),
@@ -200,6 +204,62 @@ class TestOrder:
 )
 def test_a_question_for_every_mention_is_told_from_others(question, term):
     assert asked_term(question) == term
+
+
+class TestAnswer:
+    def test_it_counts_and_quotes_the_newest_of_each_article(self, seed_archive):
+        answer = seed_archive.ask("Which articles mention Lu Yueping?")
+        assert answer.lead == "“Lu Yueping” is mentioned 3 times in 2 articles."
+        assert answer.text.startswith(f"{answer.lead} “At the meeting, Lu Yueping")
+        assert [str(c.published) for c in answer.citations] == ["2024-02-28", "2023-09-11"]
+        for c in answer.citations:
+            assert c.answer == "Lu Yueping"
+            assert seed_archive.get(c.article_id).text[c.start : c.end] == c.quote
+        assert not answer.abstained
+        assert answer.closest is None
+
+    def test_filters_hold(self, seed_archive):
+        answer = seed_archive.ask("Which articles mention Lu Yueping?", filters=qa.Filters(after="2024"))
+        assert answer.lead == "“Lu Yueping” is mentioned once in 1 article."
+
+    def test_it_speaks_the_questions_language(self, archive, article):
+        archive.add([article("桥", "市长王小明主持了通车仪式。王小明讲话。")])
+        assert archive.ask("哪些文章提到王小明？").lead == "1篇文章提到“王小明”，共2处。"
+
+    def test_what_was_said_before_changes_nothing(self, seed_archive):
+        asked = "Which articles mention litigation?"
+        history = [qa.Turn(role="user", content="Who led the Nanling delegation?")]
+        assert seed_archive.ask(asked, history=history).text == seed_archive.ask(asked).text
+
+    def test_a_term_that_is_nowhere_is_not_claimed(self, seed_archive):
+        answer = seed_archive.ask("Which articles mention Zanzibar?")
+        assert answer.abstained
+        assert answer.lead == ""
+
+    def test_the_text_is_quoted_before_the_title_and_the_beginning_for_want_of_it(self, archive, article):
+        archive.add(
+            [
+                article("a", "The king came. The mayor left.", title="The mayor", published="2024-01-01"),
+                article("b", "The queen came. The pope left.", title="A mayor", published="2023-01-01"),
+            ]
+        )
+        answer = archive.ask("Which articles mention “mayor”?")
+        assert answer.lead == "“mayor” is mentioned 3 times in 2 articles."
+        assert [c.quote for c in answer.citations] == ["The mayor left.", "The queen came."]
+
+    def test_a_sentence_without_end_is_quoted_around_the_mention(self, archive, article):
+        archive.add([article("a", f"{'x ' * 4000}mayor{' y' * 4000}")])
+        [c] = archive.ask("Which articles mention “mayor”?").citations
+        assert c.answer == "mayor"
+        assert len(c.quote) <= 1200
+
+    def test_a_term_that_is_a_sentence_is_told_from_its_quote(self, archive, article):
+        archive.add([article("a", "Mayor.")])
+        answer = archive.ask("Which articles mention “Mayor.”?")
+        assert (answer.lead, answer.citations[0].quote) == (
+            "“Mayor.” is mentioned once in 1 article.",
+            "Mayor.",
+        )
 
 
 class TestFiles:
@@ -348,7 +408,8 @@ class TestPage:
         link = next(
             a["href"] for tag, a in self.links(told["html"]) if a.get("href", "").startswith("/mentions")
         )
-        assert "Every mention of “Lu Yueping”: 3 in 2 articles" in told["html"]
+        assert '“Lu Yueping” is mentioned 3 times in 2 articles.</bdi></p><p class="every">' in told["html"]
+        assert "The archive does not say" not in told["html"]
         assert "<strong>3 mentions in 2 articles</strong>" in client.get(link).text
         assert (
             "/mentions"

@@ -43,18 +43,20 @@ def answer_html(
         left_out: Undated articles that the period excludes.
         timeline: When the articles near the question were published.
         note: What was done about the filters, if anything.
-        every: HTML that leads to every mention of a term, where that is asked for.
+        every: HTML that leads to every mention of a term, where the answer counts them.
         feedback: Whether people may say what is right.
     """
     said = (
-        _refusal(answer, asked, texts) if answer.abstained else _Said(answer, asked, articles, texts).html()
+        _refusal(answer, asked, texts)
+        if answer.abstained
+        else _Said(answer, asked, articles, texts, every).html()
     )
     notices = "".join(
         f'<p class="notice">{escape(notice)}</p>' for notice in (note, *answer.notices) if notice
     )
     bars = bars_html(timeline, answer.query.filters, texts) if timeline else ""
     sources = sources_html(answer, asked, articles, texts, turn)
-    said = f'<div class="answer">{every}{notices}{said}</div>'
+    said = f'<div class="answer">{notices}{said}</div>'
     return (
         f"{question_html(answer.question, texts, chips_html(answer, left_out, texts))}"
         f'<div class="body"><div class="column">{said}{actions_html(texts)}'
@@ -91,13 +93,17 @@ def _refusal(answer: Answer, asked: Asked, texts: Texts) -> str:
 class _Said:
     """The words of an answer that is not a refusal."""
 
-    def __init__(self, answer: Answer, asked: Asked, articles: Mapping[str, Article], texts: Texts) -> None:
+    def __init__(
+        self, answer: Answer, asked: Asked, articles: Mapping[str, Article], texts: Texts, every: str
+    ) -> None:
         self._answer, self._asked, self._articles, self._texts = answer, asked, articles, texts
+        self._every = every
 
     def html(self) -> str:
         if self._answer.differ:
             return self._differing()
-        return f'<div class="said"><p>{self._quoted()}</p></div>'
+        lead = f'<p class="lead">{isolate(self._answer.lead)}</p>{self._every}' if self._answer.lead else ""
+        return f'<div class="said">{lead}<p>{self._quoted()}</p></div>'
 
     def _differing(self) -> str:
         """The newest statement first and large, the earlier ones listed with their dates."""
@@ -121,7 +127,7 @@ class _Said:
         """``[n]`` is a link outside the quotes only: an article may hold a false ``[9]``."""
         answer = self._answer
         out: list[str] = []
-        cursor = 0
+        cursor = len(answer.lead)
         for citation in answer.citations:
             words = r"\s+".join(re.escape(word) for word in citation.quote.split())
             if citation.kind == "metadata" or not words:

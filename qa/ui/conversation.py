@@ -11,16 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qa import mentions
 from qa.archive import Archive
-from qa.errors import ArticleNotFound, QuestionError
+from qa.errors import ArticleNotFound
 from qa.keyword import terms
-from qa.occurrences import asked_term
 from qa.types import Answer, Article, Filters, Text, Turn
 from qa.ui.answer import answer_html
 from qa.ui.links import Asked
 from qa.ui.mentions import every_html
 from qa.ui.plain import plain_text
 from qa.ui.texts import Texts
-from qa.understanding import leans_on_history, points_back
+from qa.understanding import asked_term, leans_on_history, points_back
 
 MOST_TURNS = 24
 """Earlier messages that are looked at."""
@@ -153,7 +152,7 @@ def turn_json(
             left_out=archive.coverage(Filters(sources=filters.sources)).undated if dated else 0,
             timeline=archive.timeline(answer.query),
             note=_note(reply, texts),
-            every=_every(archive, answer, texts),
+            every=_every(answer, texts),
             feedback=feedback,
         ),
         "question": answer.query.question,
@@ -176,14 +175,10 @@ def _note(reply: Reply, texts: Texts) -> str:
     return texts.not_from.format(sources=", ".join(read.sources))
 
 
-def _every(archive: Archive, answer: Answer, texts: Texts) -> str:
-    """The way to every mention of a term, counted, where the question asks for them."""
-    term = asked_term(answer.question)
-    if term is None:
-        return ""
-    with contextlib.suppress(QuestionError):
-        return every_html(archive.mentions(term, answer.query.filters), texts)
-    return ""
+def _every(answer: Answer, texts: Texts) -> str:
+    """The way to every mention of a term, where the answer counts them."""
+    term = asked_term(answer.query.question)
+    return every_html(Asked(question=term, filters=answer.query.filters), texts) if term else ""
 
 
 def _articles(archive: Archive, answer: Answer) -> dict[str, Article]:

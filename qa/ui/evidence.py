@@ -81,9 +81,9 @@ def _answer(answer: Answer) -> str:
         f'<li><q>{_cut(c.quote, [(c.start, c.end)], c, c.start)}</q> <a href="#source-{c.n}">[{c.n}]</a></li>'
         for c in answer.citations
     )
-    said = [words.differ] if answer.differ else []
-    said += [words.silent_on.format(question=question) for question in answer.unanswered]
-    return f"<ul>\n{quotes}\n</ul>" + "".join(f"<p>{escape(line)}</p>" for line in said)
+    lead = f"<p>{escape(answer.lead)}</p>" if answer.lead else ""
+    silent = (words.silent_on.format(question=question) for question in answer.unanswered)
+    return f"{lead}<ul>\n{quotes}\n</ul>" + "".join(f"<p>{escape(line)}</p>" for line in silent)
 
 
 def _source(c: Citation, article: Article, number: int) -> str:

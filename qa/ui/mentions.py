@@ -67,11 +67,10 @@ def mentions_page(found: Occurrences | None, view: View, problem: str = "") -> s
     )
 
 
-def every_html(found: Occurrences, texts: Texts) -> str:
-    """Render the counts of a term's mentions in an answer, with the way to the list."""
-    count = texts.every_found.format(term=found.term, n=f"{len(found):,}", articles=f"{found.articles:,}")
-    url = escape(View(asked=Asked(question=found.term, filters=found.filters)).url())
-    return f'<p class="every"><a href="{url}">{isolate(count)}</a></p>'
+def every_html(asked: Asked, texts: Texts) -> str:
+    """Render the way from an answer to every mention of a term."""
+    label = isolate(texts.every_of.format(term=asked.question))
+    return f'<p class="every"><a href="{escape(View(asked=asked).url())}">{label}</a></p>'
 
 
 def _form(view: View) -> str:

@@ -68,7 +68,7 @@ class Texts(NamedTuple):
     link_copied: str
     evidence: str
     every: str
-    every_found: str
+    every_of: str
     translated: str
     add: str
     feedback: str
@@ -205,7 +205,7 @@ ENGLISH = Texts(
     link_copied="Link copied",
     evidence="Evidence pack",
     every="Every mention of a word",
-    every_found="Every mention of “{term}”: {n} in {articles} articles",
+    every_of="Every mention of “{term}”",
     translated="machine-translated",
     add="Add articles",
     feedback="Feedback",
@@ -305,7 +305,7 @@ CHINESE = Texts(
     link_copied="链接已复制",
     evidence="存证文件",
     every="逐条列出提及之处",
-    every_found="“{term}”的全部提及：{n} 处，{articles} 篇文章",
+    every_of="“{term}”的全部提及之处",
     translated="机器翻译",
     add="添加文章",
     feedback="反馈",
