@@ -28,8 +28,9 @@ from evals.outcomes import gold_spans
 from qa import weights
 from qa.calibration import NEEDLESS
 from qa.encoded_query import EncodedQuery
+from qa.models import Models, SentenceVectors
 from qa.retrieval import PASSAGES_READ, load_passages, rank
-from qa.selection import Candidate, Evidence, Models, Selector, SentenceVectors
+from qa.selection import Candidate, Evidence, Selector
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
@@ -89,13 +90,20 @@ def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, 
             examples += collect(archive, away.name, away.questions[:ELSEWHERE], home=False)
         click.echo(f"{dataset.name}: {len(examples)} questions so far", err=True)
     fitted = fit(examples, used)
-    block = "no_reader" if used is None else "reader"
-    if settings.model == MULTILINGUAL:
-        block, fitted = "multilingual", fitted.model_copy(update={"encoder": encoder})
+    block = _block(settings, used)
+    if block == "multilingual":
+        fitted = fitted.model_copy(update={"encoder": encoder})
     shipped = weights.load().model_copy(update={block: fitted})
     out.write_text(json.dumps(shipped.model_dump(), indent=1) + "\n", encoding="utf-8")
     for line in describe(examples, fitted):
         click.echo(line)
+
+
+def _block(settings: Settings, reader: str | None) -> str:
+    """Return the name in ``weights.json`` of the coefficients for a model and a reader."""
+    if settings.model == MULTILINGUAL:
+        return "multilingual"
+    return "no_reader" if reader is None else "reader"
 
 
 def _limited(dataset: Dataset, prefixes: dict[str, tuple[str, ...]], limit: int) -> Dataset:
@@ -116,8 +124,10 @@ def collect(
     archive: qa.Archive, name: str, questions: Sequence[Question], *, home: bool
 ) -> Iterator[Example]:
     """Ask each question and yield the evidence for every sentence that was looked at."""
-    reader, shipped = archive.reader, weights.load()
-    chosen = shipped.reader.model_copy(update={"reader": reader.fingerprint}) if reader else shipped.no_reader
+    reader = archive.reader
+    used = reader.fingerprint if reader else None
+    shipped: weights.Weights = getattr(weights.load(), _block(archive.settings, used))
+    chosen = shipped.model_copy(update={"reader": used})
     models = Models(archive.encoder, SentenceVectors(archive.encoder), reader, chosen)
 
     def look(question: Question, transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import qa
 from evals.dataset import Question
-from qa import weights
 from qa.answering import HITS
 from qa.encoded_query import EncodedQuery
+from qa.models import Models, SentenceVectors
 from qa.retrieval import PASSAGES_READ, load_passages, rank
-from qa.selection import Models, Selector, SentenceVectors
+from qa.selection import Selector
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
 from qa.types import Query
@@ -44,12 +45,9 @@ def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str,
         Stage → milliseconds, one for each question; the models are loaded before.
     """
     watch = _Watch()
-    coefficients = weights.of(
-        archive.reader.fingerprint if archive.reader else None, archive.encoder.fingerprint
-    )
-    models = Models(archive.encoder, SentenceVectors(archive.encoder), archive.reader, coefficients)
+    sentences = SentenceVectors(archive.encoder)
 
-    def stages(query: Query, transaction: Transaction, snapshot: Snapshot) -> None:
+    def stages(query: Query, models: Models, transaction: Transaction, snapshot: Snapshot) -> None:
         with watch.at("rank"):
             asked = EncodedQuery.of(query, snapshot, archive.encoder)
             ranked = rank(asked, HITS, transaction, snapshot)
@@ -62,7 +60,8 @@ def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str,
     for question in questions:
         with watch.at("understand"):
             query, _ = understand(question.question, question.history, None, archive.settings)
-        archive._published.reading(lambda tx, snapshot, query=query: stages(query, tx, snapshot))  # type: ignore[misc]
+        models = Models.of(archive.encoder, sentences, archive.reader_for(question.question))
+        archive._published.reading(partial(stages, query, models))
         with watch.at("search"):
             archive.search(question.question, history=question.history)
         with watch.at("ask"):

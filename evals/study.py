@@ -107,7 +107,7 @@ def study(
         for system, archive in archives.items():
             tell(f"timing {len(timed)} questions, {system}")
             stages[system] = time_stages(archive, timed)
-            thresholds[system] = _threshold(archive)
+            thresholds[system] = _threshold(archive, timed[0])
             if archive.reader:
                 archive.reader = RememberingReader(archive.reader)
         foreign = asked_elsewhere(others, dataset)
@@ -150,11 +150,11 @@ def study(
     )
 
 
-def _threshold(archive: qa.Archive) -> float:
-    fitted = weights.of(
-        archive.reader.fingerprint if archive.reader else None, archive.encoder.fingerprint
-    ).refuse
-    return fitted if archive.settings.refuse is None else archive.settings.refuse
+def _threshold(archive: qa.Archive, question: Question) -> float:
+    """Return the confidence below which questions in the language of this one are refused."""
+    if archive.settings.refuse is not None:
+        return archive.settings.refuse
+    return weights.of(archive.reader_for(question.question), archive.encoder).refuse
 
 
 def _ask(archive: qa.Archive, dataset: Dataset, part: Part, name: str, tell: Callable[[str], None]) -> Run:

@@ -13,9 +13,10 @@ from qa.encoded_query import EncodedQuery
 from qa.errors import QuestionError
 from qa.glossary import Glossary
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
+from qa.models import Models
 from qa.quoting import Quote, cited, distinct, in_reading_order, newest_first, opening, repeats
 from qa.retrieval import Located, retrieve
-from qa.selection import Candidate, Models, Selector
+from qa.selection import Candidate, Selector
 from qa.sentences import split
 from qa.snapshot import Snapshot
 from qa.spans import AnswerKind

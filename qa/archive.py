@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder, load_encoder
-from qa import calibration, chunking, duplicates, examples, occurrences, weights
+from qa import calibration, chunking, duplicates, examples, occurrences
 from qa.answering import Answerer
 from qa.calibration import Calibration, Trial
 from qa.encoded_query import EncodedQuery
@@ -23,9 +23,10 @@ from qa.errors import (
     ArticleNotFound,
 )
 from qa.glossary import Glossary, GlossaryFile
+from qa.models import Models, SentenceVectors
 from qa.published import Published
 from qa.retrieval import Located, retrieve
-from qa.selection import Models, SentenceVectors, relevance
+from qa.selection import relevance
 from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
 from qa.store import Store
@@ -200,6 +201,10 @@ class Archive:
 
         return load_reader(name, self.settings.cache_dir, notify=log.warning)
 
+    def reader_for(self, question: str) -> Reader | HubReader | None:
+        """Return the model that reads for a question; ``None`` where it knows nothing of its language."""
+        return self.reader if self.reader and self.reader.reads(question) else None
+
     # -- articles -----------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -370,7 +375,7 @@ class Archive:
         """
         understood, _ = understand(question, history or (), filters, self.settings)
         query = self.glossary().expand(understood)
-        reader = self._reader_of(question) if read else None
+        reader = self.reader_for(question) if read else None
 
         def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
             return relevance(query, passages, reader) if reader else {}
@@ -395,7 +400,7 @@ class Archive:
         query, notices = understand(question, history or (), filters, self.settings)
 
         def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
-            models = self._models(transaction, self._reader_of(question))
+            models = self._models(transaction, self.reader_for(question))
             refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
             answerer = Answerer(transaction, snapshot, models, refuse, self.glossary())
             return duplicates.with_copies(answerer.answer(query, notices), transaction)
@@ -467,13 +472,10 @@ class Archive:
     def _encoded(self, query: Query, snapshot: Snapshot) -> EncodedQuery:
         return EncodedQuery.of(query, snapshot, self.encoder)
 
-    def _reader_of(self, question: str) -> Reader | HubReader | None:
-        return self.reader if self.reader and self.reader.reads(question) else None
-
     def _models(
         self, transaction: Transaction, reader: Reader | HubReader | None, *, calibrated: bool = True
     ) -> Models:
-        chosen = weights.of(reader.fingerprint if reader else None, self.encoder.fingerprint)
+        models = Models.of(self.encoder, self._sentences, reader)
         if calibrated and (own := calibration.read(transaction.meta("calibration"))):
-            chosen = own.apply(chosen)
-        return Models(self.encoder, self._sentences, reader, chosen)
+            return models._replace(weights=own.apply(models.weights))
+        return models

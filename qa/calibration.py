@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from qa.encoded_query import EncodedQuery
 from qa.errors import CalibrationError
 from qa.keyword import terms
+from qa.models import Models
 from qa.retrieval import PASSAGES_READ, Ranked, load_passages, rank
-from qa.selection import Candidate, Models, Selector
+from qa.selection import Candidate, Selector
 from qa.sentences import split
 from qa.snapshot import Snapshot
 from qa.spans import AnswerKind, find_answer

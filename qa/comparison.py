@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qa import weights
 from qa.encoded_query import EncodedQuery
 from qa.keyword import KeywordIndex
 from qa.mentions import boost
+from qa.models import Models
 from qa.quoting import Quote
 from qa.retrieval import Located
-from qa.selection import Models, Selector
+from qa.selection import Selector
 
 
 def from_each(
@@ -30,7 +30,7 @@ def from_each(
         keywords: The keyword index.
         models: What sentences are judged with.
     """
-    by_meaning = models._replace(reader=None, weights=weights.of(None, models.encoder.fingerprint))
+    by_meaning = models.without_reader()
     quotes = []
     for part in asked.parts():
         fits = [boost(part.mentions, article.source, article.published) for _, _, article in passages]

