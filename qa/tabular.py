@@ -23,10 +23,6 @@ COLUMNS = (
     "url",
     "text_sha256",
 )
-DEFUSED = (
-    "In the CSV, a cell that begins with = + - @ has a ' before it, so that no spreadsheet runs it; "
-    "the JSON has it as it is."
-)
 _FORMULA = re.compile(r"[\s\u200b-\u200f\ufeff]*[=+\-@＝＋－＠\t\r|%]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 

@@ -79,8 +79,6 @@ def add(
             else:
                 yield item.article
 
-    if not text and not files:
-        raise InputError("There is nothing to add. Choose files, or paste a text.")
     try:
         report = archive.add(articles(), progress=progress)
     except InputError:

@@ -344,7 +344,7 @@ class TestPage:
     def test_it_counts_lists_and_links_to_the_place(self, client):
         response = client.get("/mentions", params={"q": "Lu Yueping"})
         assert response.status_code == 200
-        assert "<strong>3 mentions in 2 articles</strong>" in response.text
+        assert "<strong>3 mentions in 2 articles.</strong>" in response.text
         urls = [
             a["href"]
             for tag, a in self.links(response.text)
@@ -410,7 +410,7 @@ class TestPage:
         )
         assert '“Lu Yueping” is mentioned 3 times in 2 articles.</bdi></p><p class="every">' in told["html"]
         assert "The archive does not say" not in told["html"]
-        assert "<strong>3 mentions in 2 articles</strong>" in client.get(link).text
+        assert "<strong>3 mentions in 2 articles.</strong>" in client.get(link).text
         assert (
             "/mentions"
             not in client.post("/turn", json={"question": "Who led the delegation?"}).json()["html"]

@@ -17,6 +17,7 @@ from qa.ui.chips import chips_html
 from qa.ui.conversation import Asking, filters_named, reply_to, turn_json
 from qa.ui.links import Asked, Place, original_url
 from qa.ui.marking import mentions_in, text_html
+from qa.ui.page_texts import ADDING, EVIDENCE, MENTIONS
 from qa.ui.plain import plain_text
 from qa.ui.suggestions import Offered
 from qa.ui.texts import CHINESE, ENGLISH, texts_for
@@ -63,6 +64,13 @@ class TestTexts:
             if isinstance(english, str):
                 chinese = getattr(CHINESE, name)
                 assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), name
+
+    @pytest.mark.parametrize("texts", [MENTIONS, ADDING, EVIDENCE])
+    def test_the_other_pages_do_too(self, texts):
+        english, chinese = texts[ENGLISH.lang], texts[CHINESE.lang]
+        for name in english._fields:
+            blanks = [re.findall(r"{\w+}", str(getattr(one, name))) for one in (english, chinese)]
+            assert sorted(blanks[0]) == sorted(blanks[1]), name
 
 
 class TestFiltersNamed:

@@ -44,18 +44,18 @@ def test_files_are_read_added_and_reported(client, open_archive):
         client, ("one.txt", b"Ann met the king."), ("more.zip", archive.getvalue()), ("x.bin", b"\x00\x01")
     )
     assert said.status_code == 200
-    assert "2 added, 0 updated, 0 unchanged, 1 skipped." in said.text
+    assert "<strong>2 added, 1 skipped</strong>" in said.text
     assert re.search(r"x\.bin</bdi>: .+</li>", said.text)
     assert "/tmp" not in said.text
     assert open_archive.mentions("king").articles == 1
     assert client.post("/turn", json={"question": "queen"}).status_code == 200
     again = send(client, ("one.txt", b"Ann met the king."))
-    assert "0 added, 0 updated, 1 unchanged, 0 skipped." in again.text
+    assert "<strong>1 unchanged</strong>" in again.text
 
 
 def test_a_text_is_pasted(client, open_archive):
     said = send(client, text="Dee met the pope.", title="Rome", published="2023-09-11", source="Daily")
-    assert "1 added, 0 updated, 0 unchanged, 0 skipped." in said.text
+    assert "<strong>1 added</strong>" in said.text
     [article] = [a for a in open_archive if a.id != "held"]
     assert (article.title, str(article.published), article.source) == ("Rome", "2023-09-11", "Daily")
 
@@ -71,6 +71,20 @@ def test_a_text_is_pasted(client, open_archive):
 def test_what_cannot_be_added_is_one_clear_line(client, open_archive, fields, said):
     assert said in send(client, **fields).text
     assert ids(open_archive) == set()
+
+
+def test_what_cannot_be_added_is_still_in_the_form(client):
+    said = send(client, text="\n<b>Ann</b> & Bo.", title='"Rome"', published="soon")
+    assert said.status_code == 400
+    assert "\n\n&lt;b&gt;Ann&lt;/b&gt; &amp; Bo.</textarea>" in said.text
+    assert 'value="&quot;Rome&quot;"' in said.text
+    assert 'value="soon"' in said.text
+
+
+def test_a_text_that_is_there_already_is_counted(client, open_archive):
+    assert (
+        "<strong>1 there already under another name</strong>" in send(client, text="Bo met the mayor.").text
+    )
 
 
 def test_names_lead_nowhere(client, open_archive, tmp_path):

@@ -6,16 +6,16 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from qa.occurrences import ORDERS, Order, ordered
-from qa.tabular import DEFUSED
 from qa.types import Frozen, Occurrence, Occurrences
+from qa.ui.cards import title_of
 from qa.ui.html import day_html, document, escape, isolate
 from qa.ui.links import REV_LENGTH, Asked, Place, article_url
-from qa.ui.texts import ENGLISH, Texts
+from qa.ui.page_texts import MENTIONS, MentionsTexts
+from qa.ui.texts import Texts
 
 ROWS = 200
 """Rows on one page."""
 _SHOWN = 400
-_HEADS: dict[Order, str] = {"date": "Published", "source": "Source", "title": "Article"}
 
 
 class View(Frozen):
@@ -51,20 +51,19 @@ class View(Frozen):
         return f"/mentions?{urlencode([*view.params, *shown, *([('page', str(view.page))] if view.page > 1 else [])])}"
 
 
-def mentions_page(found: Occurrences | None, view: View, problem: str = "") -> str:
+def mentions_page(found: Occurrences | None, view: View, texts: Texts, problem: str = "") -> str:
     """Render the mentions of a term, or the form that asks for one, with what went wrong."""
-    term = view.asked.question
+    term, words = view.asked.question, MENTIONS[texts.lang]
     said = f'<p class="notice" role="alert">{escape(problem)}</p>' if problem else ""
     if found is not None:
-        said = _found(ordered(found, view.sort, descending=view.descending), view)
+        said = _found(ordered(found, view.sort, descending=view.descending), view, texts)
+    heading = words.title_of.format(term=isolate(term)) if term else words.title
     body = (
-        f'<header class="bar"><a class="back" href="{escape(view.asked.url if found is None else "/")}">'
-        '<span aria-hidden="true">←</span> Ask the archive</a></header>\n<main class="mentions">\n'
-        f"<h1>{'Every mention of ' + isolate(term) if term else 'Every mention'}</h1>\n{_form(view)}\n{said}\n</main>"
+        f'<header class="bar"><a class="back" href="/"><span aria-hidden="true">←</span> {texts.home}</a></header>\n'
+        f'<main class="mentions">\n<h1>{heading}</h1>\n{_form(view, texts)}\n{said}\n</main>'
     )
-    return document(
-        f"Every mention of {term}" if term else "Every mention", body, styles=("article", "mentions")
-    )
+    title = words.title_of.format(term=term) if term else words.title
+    return document(title, body, texts, styles=("article", "mentions"))
 
 
 def every_html(asked: Asked, texts: Texts) -> str:
@@ -73,8 +72,8 @@ def every_html(asked: Asked, texts: Texts) -> str:
     return f'<p class="every"><a href="{escape(View(asked=asked).url())}">{label}</a></p>'
 
 
-def _form(view: View) -> str:
-    filters = view.asked.filters
+def _form(view: View, texts: Texts) -> str:
+    filters, words = view.asked.filters, MENTIONS[texts.lang]
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{escape(value)}">'
         for name, value in view.params
@@ -83,55 +82,57 @@ def _form(view: View) -> str:
     kept = ""
     if filters.active:
         parts = [
-            *([f"from {filters.after}"] if filters.after else []),
-            *([f"to {filters.before}"] if filters.before else []),
+            *([words.from_day.format(day=texts.day(filters.after))] if filters.after else []),
+            *([words.to_day.format(day=texts.day(filters.before))] if filters.before else []),
             *(isolate(source) for source in filters.sources),
         ]
         everything = escape(View(asked=Asked(question=view.asked.question), exact=view.exact).url())
-        kept = (
-            f'<p class="kept">Only {", ".join(parts)}. <a href="{everything}">Look through everything</a></p>'
-        )
+        only = words.only.format(what=texts.joined(parts))
+        kept = f'<p class="kept">{only} <a href="{everything}">{words.everything}</a></p>'
     return (
-        '<form action="/mentions" method="get" role="search"><label for="term">A word, a name or a phrase</label>'
+        f'<form action="/mentions" method="get" role="search"><label for="term">{words.field}</label>'
         f'<span class="row"><input id="term" name="q" type="search" maxlength="200" required '
-        f'value="{escape(view.asked.question)}" autocomplete="off"><button type="submit">List</button></span>'
+        f'value="{escape(view.asked.question)}" autocomplete="off"><button type="submit">{words.submit}</button></span>'
         f'<label class="exact"><input type="checkbox" name="exact" value="1"{" checked" if view.exact else ""}> '
-        f"exactly as written (else “prosecutors” counts as “prosecutor”)</label>{hidden}</form>{kept}"
+        f"{words.exact}</label>{hidden}</form>{kept}"
     )
 
 
-def _found(found: Occurrences, view: View) -> str:
-    covered = f"{escape(ENGLISH.coverage(found.coverage))} looked through"
+def _found(found: Occurrences, view: View, texts: Texts) -> str:
+    words = MENTIONS[texts.lang]
+    looked = f'<span class="soft">{words.looked.format(what=escape(texts.coverage(found.coverage)))}</span>'
     if not found.occurrences:
-        return f'<p class="count" role="status"><strong>No mention.</strong> {covered}, every passage of them.</p>'
-    count = _many(len(found), "mention")
+        return f'<p class="count" role="status"><strong>{words.none}</strong> {looked}</p>'
+    articles = words.one_article if found.articles == 1 else words.articles.format(n=f"{found.articles:,}")
+    count = words.one if len(found) == 1 else words.many.format(n=f"{len(found):,}", articles=articles)
     start = (min(view.page, -(-len(found) // ROWS)) - 1) * ROWS
     shown = found.occurrences[start : start + ROWS]
-    part = "" if len(shown) == len(found) else f" Shown: {start + 1:,} to {start + len(shown):,}."
+    part = ""
+    if len(shown) < len(found):
+        part = f" {words.shown.format(first=f'{start + 1:,}', last=f'{start + len(shown):,}')}"
     query = escape(urlencode(view.params))
-    rows = "\n".join(map(_row, shown))
-    heads = "".join(_head(order, view) for order in ORDERS)
+    rows = "\n".join(_row(occurrence, texts) for occurrence in shown)
+    heads = "".join(_head(order, view, words) for order in ORDERS)
     return (
-        f'<p class="count" role="status"><strong>{count} in {_many(found.articles, "article")}</strong>, '
-        f"{covered}.{part}</p>\n"
-        f'<p class="files">Take it away: <a href="/mentions.csv?{query}" download>CSV</a>, '
-        f'<a href="/mentions.json?{query}" download>JSON</a>. <span class="soft">{escape(DEFUSED)}</span></p>\n'
-        '<div class="scroll" role="region" aria-label="Mentions" tabindex="0"><table>'
-        f'<caption class="unseen">Mentions of {isolate(found.term)}</caption>'
-        f'<thead><tr>{heads}<th scope="col">Sentence</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
-        f"\n{_pages(start, len(found), view)}"
+        f'<p class="count" role="status"><strong>{count}</strong>{part} {looked}</p>\n'
+        f'<p class="files">{words.download} <a href="/mentions.csv?{query}" download>CSV</a>, '
+        f'<a href="/mentions.json?{query}" download>JSON</a>. {words.defused}</p>\n'
+        f'<div class="scroll" role="region" aria-label="{words.region}" tabindex="0"><table>'
+        f'<caption class="unseen">{words.title_of.format(term=isolate(found.term))}</caption>'
+        f'<thead><tr>{heads}<th scope="col">{words.sentence}</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+        f"\n{_pages(start, len(found), view, words)}"
     )
 
 
-def _head(order: Order, view: View) -> str:
+def _head(order: Order, view: View, words: MentionsTexts) -> str:
     chosen = view.sort == order
     state = ("descending" if view.descending else "ascending") if chosen else "none"
     arrow = f'<span aria-hidden="true"> {"▾" if view.descending else "▴"}</span>' if chosen else ""
     url = escape(view.url(sort=order, descending=chosen and not view.descending, page=1))
-    return f'<th scope="col" aria-sort="{state}"><a href="{url}">{_HEADS[order]}{arrow}</a></th>'
+    return f'<th scope="col" aria-sort="{state}"><a href="{url}">{words.heads[order]}{arrow}</a></th>'
 
 
-def _row(o: Occurrence) -> str:
+def _row(o: Occurrence, texts: Texts) -> str:
     place = Place()
     if o.field == "text":
         place = Place(
@@ -147,28 +148,22 @@ def _row(o: Occurrence) -> str:
         f"{'… ' if low else ''}{escape(o.sentence[low:first])}<mark>{escape(o.sentence[first:last])}</mark>"
         f"{escape(o.sentence[last:high])}{' …' if high < len(o.sentence) else ''}"
     )
-    where = '<span class="soft">in the title</span> ' if o.field == "title" else ""
-    title = isolate(o.title.strip() or "Untitled article")
+    in_title = f'<span class="soft">{MENTIONS[texts.lang].in_title}</span> ' if o.field == "title" else ""
     return (
-        f'<tr><td data-label="{_HEADS["date"]}">{day_html(o.published)}</td>'
-        f'<td data-label="{_HEADS["source"]}">{isolate(o.source) if o.source else "—"}</td>'
-        f'<th scope="row"><a href="{escape(article_url(o.article_id, place))}">{title}</a></th>'
-        f"<td><bdi>{where}{sentence}</bdi></td></tr>"
+        f"<tr><td>{day_html(o.published, texts)}</td><td>{isolate(o.source) if o.source else ''}</td>"
+        f'<th scope="row"><a href="{escape(article_url(o.article_id, place))}">{isolate(title_of(o.title, texts))}</a>'
+        f"</th><td>{in_title}<bdi>{sentence}</bdi></td></tr>"
     )
 
 
-def _pages(start: int, total: int, view: View) -> str:
+def _pages(start: int, total: int, view: View, words: MentionsTexts) -> str:
     if total <= ROWS:
         return ""
     page = start // ROWS + 1
     links = []
     if start:
-        links.append(f'<a rel="prev" href="{escape(view.url(page=page - 1))}">Previous</a>')
-    links.append(f"<span>Page {page:,} of {-(-total // ROWS):,}</span>")
+        links.append(f'<a rel="prev" href="{escape(view.url(page=page - 1))}">{words.previous}</a>')
+    links.append(f"<span>{words.page.format(n=f'{page:,}', last=f'{-(-total // ROWS):,}')}</span>")
     if start + ROWS < total:
-        links.append(f'<a rel="next" href="{escape(view.url(page=page + 1))}">Next</a>')
-    return f'<nav class="pages" aria-label="Pages">{" ".join(links)}</nav>'
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+        links.append(f'<a rel="next" href="{escape(view.url(page=page + 1))}">{words.next}</a>')
+    return f'<nav class="pages" aria-label="{words.pages}">{" ".join(links)}</nav>'

@@ -22,6 +22,7 @@ from qa.ui.conversation import Asking, reply_to
 from qa.ui.evidence import evidence_html
 from qa.ui.mentions import View, mentions_page
 from qa.ui.policy import FORM_POLICY
+from qa.ui.texts import texts_for
 
 Endpoint = Callable[[Request], Response]
 
@@ -37,15 +38,20 @@ def routes(archive: Archive, gate: Gate) -> list[Route]:
             return archive.mentions(view.asked.question, view.asked.filters, exact=view.exact)
 
     def page(request: Request) -> Response:
-        view = View.restore(request.query_params)
-        headers = {"Content-Security-Policy": FORM_POLICY, "Cache-Control": "no-cache"}
+        view, texts = View.restore(request.query_params), texts_for(request.headers.get("accept-language"))
+        headers = {
+            "Content-Security-Policy": FORM_POLICY,
+            "Cache-Control": "no-cache",
+            "Vary": "Accept-Language",
+        }
         if not view.asked.question:
-            return HTMLResponse(mentions_page(None, view), headers=headers)
+            return HTMLResponse(mentions_page(None, view, texts), headers=headers)
         try:
-            return HTMLResponse(mentions_page(found(request, view), view), headers=headers)
+            return HTMLResponse(mentions_page(found(request, view), view, texts), headers=headers)
         except (QAError, EmbeddingError) as error:
             status, more = _refused(error)
-            return HTMLResponse(mentions_page(None, view, str(error)), status, headers={**headers, **more})
+            page = mentions_page(None, view, texts, str(error))
+            return HTMLResponse(page, status, headers={**headers, **more})
 
     def table(request: Request) -> Response:
         lines = csv_lines(found(request, View.restore(request.query_params)))
@@ -58,7 +64,10 @@ def routes(archive: Archive, gate: Gate) -> list[Route]:
 
     def evidence(request: Request, asking: Asking) -> Response:
         with gate.admitted(client(request.scope)):
-            pack = evidence_html(gather(archive, reply_to(archive, asking).answer))
+            pack = evidence_html(
+                gather(archive, reply_to(archive, asking).answer),
+                texts=texts_for(request.headers.get("accept-language")),
+            )
         return Response(pack, media_type="text/html; charset=utf-8", headers=_saved_as("evidence.html"))
 
     def evidence_at(request: Request) -> Response:

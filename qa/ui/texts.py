@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -147,6 +148,10 @@ class Texts(NamedTuple):
             parts.append(first if same else f"{first} – {last}")
         if coverage.undated:
             parts.append(self.n_undated.format(n=f"{coverage.undated:,}"))
+        return self.joined(parts)
+
+    def joined(self, parts: Iterable[str]) -> str:
+        """Put commas between parts of a sentence."""
         return (", " if self.lang == "en" else "，").join(parts)
 
 

@@ -185,7 +185,13 @@ class Page {
   async evidence(turn) {
     const body = { ...turn.asked, history: turn.alone ? [] : this.history(turn), turn: turn.number };
     const response = await send("/evidence", body).catch(() => null);
-    if (!response?.ok) { this.say(this.texts.lost); return; }
+    turn.element.querySelector(".actions + .notice")?.remove();
+    if (!response?.ok) {
+      const why = (response?.status < 500 && await response.text()) || this.texts.lost;
+      turn.element.querySelector(".actions").after(Object.assign(document.createElement("p"), { className: "notice", textContent: why }));
+      this.say(why);
+      return;
+    }
     const url = URL.createObjectURL(await response.blob());
     Object.assign(document.createElement("a"), { href: url, download: "evidence.html" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
