@@ -239,7 +239,7 @@ class _Draft:
         return self.words.nothing_about if found.best.evidence.context < ABOUT else self.words.near
 
     def abstain(self, confidence: float, reason: str, closest: Sequence[Quote] = ()) -> Answer:
-        held = self.words.coverage(self.coverage)
+        held = self.words.coverage(self.coverage, filtered=self.query.filters.active)
         return Answer(
             question=self.query.question,
             text=" ".join(filter(None, [self.words.silent, reason, held])),

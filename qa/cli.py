@@ -471,16 +471,16 @@ def render(answer: Answer, width: int | None = None) -> str:
     """Lay an answer out for a terminal; styles are left to :func:`click.echo`, which drops them in a pipe."""
     width = width or min(shutil.get_terminal_size((88, 24)).columns, 100)
     lines = []
+    words = words_for(answer.question)
     if answer.abstained:
         lines += _wrapped(_plain(answer.text), width)
         if answer.closest:
-            lines += ["", click.style("Closest match (not an answer):", bold=True)]
+            lines += ["", click.style(f"{words.closest}:", bold=True)]
             lines += [*_quote(answer.closest, width), *_sources([answer.closest], width)]
         return "\n".join(lines)
     if answer.citations[0].kind == "metadata":
         lines += [*_wrapped(_plain(answer.text), width), ""]
     else:
-        words = words_for(answer.question)
         if answer.lead:
             lines += [*_wrapped(_plain(answer.lead), width), ""]
         for citation in answer.citations:

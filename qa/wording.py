@@ -23,6 +23,7 @@ class Words(NamedTuple):
     unknown_words: str
     nothing_about: str
     near: str
+    closest: str
     field: str
     no_field: str
     fields: dict[str, str]
@@ -32,23 +33,30 @@ class Words(NamedTuple):
     times: str
     published: str
     holds: str
+    holds_filtered: str
     one: str
     many: str
     dated: str
     undated: str
     without_dates: str
 
-    def coverage(self, coverage: Coverage) -> str:
-        """Say how many articles there are and when they were published; nothing of an empty archive."""
+    def coverage(self, coverage: Coverage, *, filtered: bool = False) -> str:
+        """Say how many articles there are and when they were published; nothing where there are none.
+
+        Args:
+            coverage: What there is.
+            filtered: Whether that is only what the filters leave.
+        """
         if not coverage.articles:
             return ""
+        holds = self.holds_filtered if filtered else self.holds
         count = self._articles(coverage.articles)
         if not (coverage.first and coverage.last):
-            return self.holds.format(count=count, dates=self.without_dates)
+            return holds.format(count=count, dates=self.without_dates)
         dates = self.dated.format(first=coverage.first, last=coverage.last)
         if coverage.undated:
             dates += self.undated.format(n=f"{coverage.undated:,}")
-        return self.holds.format(count=count, dates=dates)
+        return holds.format(count=count, dates=dates)
 
     def mentions(self, found: Occurrences) -> str:
         """Say how often a term is mentioned, and in how many articles."""
@@ -68,6 +76,7 @@ ENGLISH = Words(
     unknown_words="Most of the question's words appear nowhere in the archive.",
     nothing_about="No article is about this.",
     near="Articles come near the subject, but no sentence states what is asked.",
+    closest="Closest match (not an answer)",
     field="The {label} of “{title}” is {value}. [1]",
     no_field="“{title}” states no {label}.",
     fields={"published": "publication date", "author": "author", "source": "source", "section": "section"},
@@ -77,6 +86,7 @@ ENGLISH = Words(
     times="{n} times",
     published="(published {day})",
     holds="It holds {count}{dates}.",
+    holds_filtered="With these filters it holds {count}{dates}.",
     one="{n} article",
     many="{n} articles",
     dated=", published from {first} to {last}",
@@ -92,6 +102,7 @@ CHINESE = Words(
     unknown_words="问题中的大部分词语在档案中都没有出现。",
     nothing_about="没有文章谈到这个内容。",
     near="有文章接近这一主题，但没有句子说明所问的内容。",
+    closest="最接近的段落（并非回答）",
     field="《{title}》的{label}是{value}。[1]",
     no_field="《{title}》没有注明{label}。",
     fields={"published": "发布日期", "author": "作者", "source": "来源", "section": "栏目"},
@@ -101,6 +112,7 @@ CHINESE = Words(
     times="{n}处",
     published="（发布于{day}）",
     holds="档案共有{count}{dates}。",
+    holds_filtered="按当前筛选，档案共有{count}{dates}。",
     one="{n}篇文章",
     many="{n}篇文章",
     dated="，发布于{first}至{last}之间",

@@ -206,8 +206,8 @@ def test_a_question_the_archive_cannot_answer_is_refused(page, strict_site):
     answered(page)
     said = page.locator(".turn").inner_text()
     assert "The archive does not say." in said
-    assert "The archive covers 15 articles, 26 May 2022 – 28 February 2024, 11 undated." in said
-    assert "It does not answer the question." in said
+    assert "It holds 15 articles, published from 2022-05-26 to 2024-02-28 (11 undated)." in said
+    assert "Closest match (not an answer)" in said
     assert page.locator(".cite").count() == 0
     assert no_overflow(page)
 

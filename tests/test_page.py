@@ -212,8 +212,8 @@ class TestAnswer:
         shown = plain(rendered(refusal))
         assert "The archive does not say." in shown
         assert "No sentence states it." in shown
-        assert "The archive covers 5 articles, 26 May 2022 – 28 February 2024, 1 undated." in shown
-        assert "It does not answer the question." in shown
+        assert "It holds 5 articles, published from 2022-05-26 to 2024-02-28 (1 undated)." in shown
+        assert "Closest match (not an answer)" in shown
         assert "Sources" not in shown
 
     def test_passages_found_but_not_used_are_listed_without_the_cited_one(self, report):

@@ -34,6 +34,8 @@ def test_coverage_is_told_in_full():
     )
     assert ENGLISH.coverage(Coverage(articles=1, undated=1)) == "It holds 1 article without dates."
     assert ENGLISH.coverage(Coverage(articles=0)) == ""
+    few = Coverage(articles=2, undated=2)
+    assert ENGLISH.coverage(few, filtered=True) == "With these filters it holds 2 articles without dates."
     assert (
         CHINESE.coverage(dated)
         == "档案共有1,200篇文章，发布于2023-09-01至2024-01-02之间（其中3篇没有日期）。"

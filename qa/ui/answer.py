@@ -46,11 +46,7 @@ def answer_html(
         every: HTML that leads to every mention of a term, where the answer counts them.
         feedback: Whether people may say what is right.
     """
-    said = (
-        _refusal(answer, asked, texts)
-        if answer.abstained
-        else _Said(answer, asked, articles, texts, every).html()
-    )
+    said = _refusal(answer) if answer.abstained else _Said(answer, asked, articles, texts, every).html()
     notices = "".join(
         f'<p class="notice">{escape(notice)}</p>' for notice in (note, *answer.notices) if notice
     )
@@ -81,12 +77,13 @@ def actions_html(texts: Texts, *, answered: bool = True) -> str:
     return f'<div class="actions">{buttons}</div>'
 
 
-def _refusal(answer: Answer, asked: Asked, texts: Texts) -> str:
-    covers = texts.covers_filtered if asked.filters.active else texts.covers
+def _refusal(answer: Answer) -> str:
+    words = words_for(answer.question)
+    covers = words.coverage(answer.coverage, filtered=answer.query.filters.active)
     return (
-        f'<p class="verdict">{escape(words_for(answer.question).silent)}</p>'
+        f'<p class="verdict">{escape(words.silent)}</p>'
         + (f'<p class="reason">{escape(answer.reason)}</p>' if answer.reason else "")
-        + f'<p class="covers">{escape(covers.format(what=texts.coverage(answer.coverage)))}</p>'
+        + (f'<p class="covers">{escape(covers)}</p>' if covers else "")
     )
 
 

@@ -9,6 +9,7 @@ from qa.types import Answer, Article, Citation, Copy, Hit
 from qa.ui.html import day_html, escape, isolate, lang_attribute, translated_html
 from qa.ui.links import Asked, Place, article_url, original_url
 from qa.ui.texts import Texts
+from qa.wording import words_for
 
 SHOWN = 700
 """Characters of a quote that are shown."""
@@ -22,7 +23,7 @@ def sources_html(
     card = _Cards(asked, articles, texts)
     unused = card.unused(answer)
     if answer.closest:
-        return card.closest(answer.closest) + unused
+        return card.closest(answer.closest, words_for(answer.question).closest) + unused
     cards = "".join(
         f'<li class="card" id="turn-{turn}-source-{c.n}" data-n="{c.n}">{card.html(c)}</li>'
         for c in answer.citations
@@ -85,13 +86,8 @@ class _Cards:
             f'<p class="links"><a href="{url}">{texts.open}</a>{outward}</p>{self._also(citation)}'
         )
 
-    def closest(self, citation: Citation) -> str:
-        card = self.html(citation, numbered=False)
-        texts = self._texts
-        return (
-            f'<h3>{texts.closest}</h3><p class="hint">{texts.closest_hint}</p>'
-            f'<div class="card closest">{card}</div>'
-        )
+    def closest(self, citation: Citation, heading: str) -> str:
+        return f'<h3>{heading}</h3><div class="card closest">{self.html(citation, numbered=False)}</div>'
 
     def unused(self, answer: Answer) -> str:
         """The passages found that no citation (and no closest match) comes from, folded away."""

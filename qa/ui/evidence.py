@@ -39,7 +39,7 @@ def evidence_html(evidence: Evidence, made: datetime | None = None, texts: Texts
         _article(article, order[article.id], [c for c in cited if c.article_id == article.id], texts)
         for article in evidence.articles
     )
-    heading = words.closest if answer.abstained and answer.closest else texts.sources
+    heading = words_for(answer.question).closest if answer.closest else texts.sources
     body = (
         f'<header><p class="kind">{words.kind}</p><h1>{isolate(answer.question)}</h1>{_asked(answer, texts)}</header>\n'
         f'<main>\n<section class="answer"><h2>{words.answer}</h2>\n{_answer(answer, texts)}\n</section>\n'
@@ -75,7 +75,7 @@ def _answer(answer: Answer, texts: Texts) -> str:
     words = words_for(answer.question)
     if answer.abstained:
         reason = f"<p>{escape(answer.reason)}</p>" if answer.reason else ""
-        held = EVIDENCE[texts.lang].looked.format(what=escape(texts.coverage(answer.coverage)))
+        held = escape(words.coverage(answer.coverage, filtered=answer.query.filters.active))
         return f"<p><strong>{escape(words.silent)}</strong></p>{reason}<p>{held}</p>"
     if answer.citations[0].kind == "metadata":
         return f"<p>{isolate(answer.text)}</p>"

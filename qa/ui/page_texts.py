@@ -61,7 +61,6 @@ class EvidenceTexts(NamedTuple):
     kind: str
     title: str
     answer: str
-    closest: str
     in_full: str
     record: str
     only: str
@@ -69,7 +68,6 @@ class EvidenceTexts(NamedTuple):
     before: str
     source: str
     understood: str
-    looked: str
     place: str
     article: str
     id: str
@@ -201,7 +199,6 @@ EVIDENCE = {
         kind="Evidence pack",
         title="Evidence: {question}",
         answer="Answer",
-        closest="Closest match (not an answer)",
         in_full="The articles in full",
         record="Record",
         only="Only articles {what}.",
@@ -209,7 +206,6 @@ EVIDENCE = {
         before="published on or before {day}",
         source="from {source}",
         understood="Understood as: {question}",
-        looked="Looked through: {what}.",
         place="Characters {start} to {end} of {article}, SHA-256 of its text {hash}",
         article="article {n}",
         id="Id",
@@ -230,7 +226,6 @@ EVIDENCE = {
         kind="存证文件",
         title="存证：{question}",
         answer="回答",
-        closest="最接近的段落（并非回答）",
         in_full="文章全文",
         record="记录",
         only="仅限文章：{what}。",
@@ -238,7 +233,6 @@ EVIDENCE = {
         before="发布日期不晚于 {day}",
         source="来自 {source}",
         understood="理解为：{question}",
-        looked="查找范围：{what}。",
         place="{article}第 {start} 至 {end} 个字符，其正文的 SHA-256 为 {hash}",
         article="文章 {n} ",
         id="编号",

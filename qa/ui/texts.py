@@ -51,8 +51,6 @@ class Texts(NamedTuple):
     answer: str
     sources: str
     source_n: str
-    closest: str
-    closest_hint: str
     unused: str
     unused_one: str
     open: str
@@ -86,8 +84,6 @@ class Texts(NamedTuple):
     untitled: str
     undated: str
     unnamed: str
-    covers: str
-    covers_filtered: str
     article: str
     articles: str
     n_undated: str
@@ -192,8 +188,6 @@ ENGLISH = Texts(
     answer="Answer",
     sources="Sources",
     source_n="Source {n}: {title}",
-    closest="Closest match",
-    closest_hint="The nearest passage there is. It does not answer the question.",
     unused="{n} passages found but not used",
     unused_one="1 passage found but not used",
     open="Open in article",
@@ -228,8 +222,6 @@ ENGLISH = Texts(
     untitled="Untitled article",
     undated="undated",
     unnamed="not named",
-    covers="The archive covers {what}.",
-    covers_filtered="With these filters it covers {what}.",
     article="1 article",
     articles="{n} articles",
     n_undated="{n} undated",
@@ -292,8 +284,6 @@ CHINESE = Texts(
     answer="回答",
     sources="出处",
     source_n="出处 {n}：{title}",
-    closest="最接近的段落",
-    closest_hint="这是最接近的段落，但没有回答问题。",
     unused="另有 {n} 个段落未采用",
     unused_one="另有 1 个段落未采用",
     open="在文章中查看",
@@ -327,8 +317,6 @@ CHINESE = Texts(
     untitled="无标题文章",
     undated="无日期",
     unnamed="未注明",
-    covers="档案收录 {what}。",
-    covers_filtered="按当前筛选，共有 {what}。",
     article="1 篇文章",
     articles="{n} 篇文章",
     n_undated="{n} 篇无日期",
