@@ -32,7 +32,7 @@ def run(tmp_path_factory):
         *args: object, code: int | None = 0, stdin: bytes = b"", **extra: str
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "qa.cli", *map(str, args)],
+            [sys.executable, "-m", "qa", *map(str, args)],
             capture_output=True, text=True, check=False, cwd=home, env=environment | extra, input=stdin.decode(),
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr

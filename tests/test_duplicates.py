@@ -134,7 +134,7 @@ def test_an_answer_cites_one_and_names_the_others(copied, settings):
 
 
 def test_the_shell_says_where_else_it_stands(copied, settings):
-    from qa.cli import render
+    from qa.cli.terminal import render
 
     sure = settings.model_copy(update={"refuse": 0.0})
     with qa.Archive.open(copied.path, settings=sure) as archive:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import qa
-from qa import indexing, ingest
+from qa import ingest
+from qa.cli import progress as shown
 from qa.pipeline import PENDING, Pipeline
 
 
@@ -264,14 +265,14 @@ def test_a_watcher_that_raises_stops_the_run(archive):
     ],
 )
 def test_the_facts_beside_the_bar(progress, said):
-    assert indexing.facts(progress) == said
+    assert shown.facts(progress) == said
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (12_000, "3 h 20 min")]
 )
 def test_durations(seconds, said):
-    assert indexing.duration(seconds) == said
+    assert shown.duration(seconds) == said
 
 
 # -- the command ---------------------------------------------------------------------------------
@@ -333,7 +334,7 @@ def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_goes_on(tmp_path, env
 
 def test_json_is_one_event_a_line_and_the_last_is_the_report(tmp_path, environment):
     file = jsonl(tmp_path / "a.jsonl", 30)
-    command = ["-m", "qa.cli", "index", file, "--archive", tmp_path / "archive", "--json"]
+    command = ["-m", "qa", "index", file, "--archive", tmp_path / "archive", "--json"]
     done = subprocess.run(
         [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True, check=True
     )
@@ -349,7 +350,7 @@ def test_a_long_list_of_what_was_skipped_goes_to_a_file(tmp_path, environment):
     for n in range(30):
         (tmp_path / "in" / f"{n:02}\x1b[31m.txt").write_bytes(b"")
     (tmp_path / "in" / "good.txt").write_text("The mill burnt down.")
-    command = ["-m", "qa.cli", "index", tmp_path / "in", "--archive", tmp_path / "archive"]
+    command = ["-m", "qa", "index", tmp_path / "in", "--archive", tmp_path / "archive"]
     done = subprocess.run(
         [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True, check=True
     )

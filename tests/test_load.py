@@ -47,7 +47,7 @@ def test_fifty_people_asking_at_once_each_get_their_own_answer(tmp_path, capsys)
             for i, town in enumerate(towns)
         )
     server = subprocess.Popen(
-        [sys.executable, "-m", "qa.cli", "serve", "--port", "0", "--archive", str(tmp_path / "archive")],
+        [sys.executable, "-m", "qa", "serve", "--port", "0", "--archive", str(tmp_path / "archive")],
         cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "QA_RATE": "0", "QA_READER": "none", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     try:

@@ -127,7 +127,7 @@ def test_asking_too_often_is_refused(seed_archive):
 
 def test_over_standard_input_and_output(seed_archive):
     async def work():
-        command = ["-m", "qa.cli", "mcp", "--archive", str(seed_archive.path)]
+        command = ["-m", "qa", "mcp", "--archive", str(seed_archive.path)]
         async with Client(
             StdioServerParameters(command=sys.executable, args=command, env=ENV, cwd=ROOT)
         ) as client:
@@ -146,7 +146,7 @@ def test_over_http_for_users_only(seed_archive, tmp_path):
     users = tmp_path / "users"
     Users({}).with_password("ann", "correct horse").write(users)
     served = subprocess.Popen(
-        [sys.executable, "-m", "qa.cli", "mcp", "--http", "--port", "0", "--archive", str(seed_archive.path)],
+        [sys.executable, "-m", "qa", "mcp", "--http", "--port", "0", "--archive", str(seed_archive.path)],
         env={**ENV, "QA_AUTH": str(users)}, cwd=ROOT, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -19,7 +19,7 @@ from qa.settings import NO_READER, Settings
 
 QUESTION = "Who led the Nanling delegation?"
 COLD_RUNS = 7
-QA = sys.executable, "-m", "qa.cli"
+QA = sys.executable, "-m", "qa"
 ANSWERED = 0, 3
 READERS = {BUNDLED_NAME: "", NO_READER: ", without the reader"}
 MS = 1000.0

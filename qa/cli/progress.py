@@ -11,14 +11,13 @@ from pathlib import Path
 
 import click
 
+from qa.cli.terminal import plain
 from qa.types import IngestReport, Progress
 
 SHOWN = 20
 """Inputs skipped, and articles removed, that are named on the terminal; more go to a file."""
 EVENT_EVERY = 1.0
 """Seconds between two events in JSON."""
-
-Plain = Callable[[str], str]
 
 
 @contextmanager
@@ -48,13 +47,12 @@ def summary(report: IngestReport) -> str:
     )
 
 
-def show_lists(report: IngestReport, folder: Path, plain: Plain) -> None:
+def show_lists(report: IngestReport, folder: Path) -> None:
     """Name what was removed and what was skipped; a long list goes to a file beside the archive.
 
     Args:
         report: What was done.
         folder: The archive's.
-        plain: Keeps file names and messages from steering the terminal.
     """
     skipped = [f"{where}: {why}" for where, why in report.skipped]
     for what, lines in (("removed", report.removed), ("skipped", skipped)):

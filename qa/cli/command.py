@@ -1,0 +1,68 @@
+"""The ``qa`` command: its parts, and how each of them ends.
+
+Exit codes: 0 answered or done, 3 the archive does not say, 2 nothing could be done, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from embeddings import EmbeddingError
+from qa.cli.asking import ask, feedback, mentions
+from qa.cli.filling import index, remove
+from qa.cli.options import FAILED, INTERRUPTED
+from qa.cli.serving import mcp, serve
+from qa.cli.terminal import plain
+from qa.cli.tuning import calibrate, glossary
+from qa.cli.upkeep import check, compact, info
+from qa.cli.users import user
+from qa.errors import QAError
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    logging.basicConfig(format="qa: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(args=args, prog_name="qa", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = FAILED
+    except click.ClickException as error:
+        click.echo(f"qa: {plain(error.format_message())} (qa --help shows the commands)", err=True)
+        code = FAILED
+    except (QAError, EmbeddingError) as error:
+        click.echo(f"qa: {plain(' '.join([str(error), *_notes(error)]))}", err=True)
+        code = FAILED
+    except (KeyboardInterrupt, click.Abort) as error:
+        click.echo(f"qa: {' '.join(['stopped.', *_notes(error)])}", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        code = 0
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="archive-qa", prog_name="qa")
+def cli() -> None:
+    """Ask an archive of articles; get verbatim quotes with exact citations."""
+
+
+for _command in (
+    ask, mentions, index, remove, info, check, compact, calibrate, serve, feedback, glossary, mcp, user
+):  # fmt: skip
+    cli.add_command(_command)
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Return what an interrupted run says of what is kept."""
+    return getattr(
+        error.__cause__ or error, "__notes__", []
+    )  # click turns Ctrl-C into an exception of its own
