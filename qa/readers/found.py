@@ -44,7 +44,10 @@ def found(values: Mapping[str, Any], origin: str | None = None) -> Found:
         return Found(Article(**{**fields, "extra": _storable(fields.get("extra", {}))}), origin)
     except ValidationError as error:
         first = error.errors()[0]
-        raise Unreadable(f'"{first["loc"][0]}": {first["msg"]}') from None
+        name, why = first["loc"][0], first["msg"]
+        if name == "published":
+            why = f"“{str(first['input'])[:40]}” is not a date like 2023-09-11"
+        raise Unreadable(f'"{name}": {why}') from None
 
 
 def _digest(text: str) -> str:
