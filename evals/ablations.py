@@ -18,10 +18,10 @@ from embeddings.hub_reader import HubReader
 from embeddings.reader import Reader, Reading
 from evals.dataset import Question
 from qa import chunking
-from qa.archive import DATABASE
 from qa.encoded_query import EncodedQuery
 from qa.keyword import KeywordIndex, Row
 from qa.mentions import Mentions, find
+from qa.opening import DATABASE
 from qa.published import Published, Result
 from qa.snapshot import Snapshot
 from qa.store import Store

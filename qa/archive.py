@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from embeddings import Encoder, load_encoder
-from qa import calibration, chunking, duplicates, examples, occurrences
+from embeddings import Encoder
+from qa import calibration, duplicates, examples, occurrences, opening
 from qa.answering import Answerer
-from qa.calibration import Calibration, Trial
+from qa.calibration import Calibration
 from qa.encoded_query import EncodedQuery
-from qa.errors import (
-    ArchiveExists,
-    ArchiveIncompatible,
-    ArchiveNotFound,
-    ArchiveReadOnly,
-    ArticleNotFound,
-)
+from qa.errors import ArticleNotFound
 from qa.glossary import Glossary, GlossaryFile
 from qa.models import Models, SentenceVectors
 from qa.published import Published
@@ -55,8 +47,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qa")
 
-DATABASE = "archive.sqlite"
-
 
 class Archive:
     """A folder with a database and the indexes derived from it. Safe to use from several threads.
@@ -86,26 +76,7 @@ class Archive:
             ArchiveReadOnly: The folder cannot be made.
         """
         path, settings = Path(path), settings or Settings.from_environ()
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            what = "an archive" if (path / DATABASE).exists() else "something else"
-            raise ArchiveExists(
-                f"{path} already holds {what}. Name another folder, or open the archive there."
-            )
-        model = model or settings.model
-        encoder = load_encoder(model, settings.cache_dir, notify=log.warning)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ArchiveReadOnly(
-                f"{path} cannot be made ({error.strerror}). Name a folder of your own."
-            ) from None
-        store = Store.create(
-            path / DATABASE,
-            model=model or "",
-            fingerprint=encoder.fingerprint,
-            dim=encoder.dim,
-            chunker=chunking.VERSION,
-        )
+        store, encoder = opening.make(path, model or settings.model, settings)
         archive = cls(path, store, settings)
         archive.__dict__["encoder"] = encoder
         with archive._published.writing("making the archive"):
@@ -122,27 +93,12 @@ class Archive:
             ArchiveDamaged: Its database cannot be read.
         """
         path, settings = Path(path), settings or Settings.from_environ()
-        if not (path / DATABASE).is_file():
-            what = "is not a folder" if path.exists() and not path.is_dir() else "holds no archive"
-            raise ArchiveNotFound(f"{path} {what}. Make one with: qa index FILES --archive FOLDER")
-        store = Store(
-            path / DATABASE, writable=os.access(path, os.W_OK) and os.access(path / DATABASE, os.W_OK)
-        )
+        store = opening.find(path)
         archive = cls(path, store, settings)
         if not store.check():
             with archive._published.writing("upgrading the archive"):
                 store.upgrade()
-        with store.read() as transaction:
-            model, chunker = transaction.meta("model"), transaction.meta("chunker")
-        if settings.model is not None and settings.model != model:
-            raise ArchiveIncompatible(
-                f"{path} was made with the model {model or 'all-MiniLM-L6-v2'}, not {settings.model}. "
-                "Unset QA_MODEL, or index the articles into a new folder."
-            )
-        if chunker != chunking.VERSION:
-            log.warning(
-                "%s was cut into passages by another version; it works, a fresh index may find more.", path
-            )
+        opening.check(path, store, settings)
         return archive
 
     def close(self) -> None:
@@ -177,15 +133,7 @@ class Archive:
             ArchiveIncompatible: The model has changed since.
             embeddings.EmbeddingError: It cannot be loaded.
         """
-        with self._store.read() as transaction:
-            model, fingerprint = transaction.meta("model"), transaction.meta("fingerprint")
-        encoder = load_encoder(model or None, self.settings.cache_dir, notify=log.warning)
-        if encoder.fingerprint != fingerprint:
-            raise ArchiveIncompatible(
-                f"{self.path} was made with another version of the model {encoder.name}: its vectors do not "
-                "compare. Index the articles into a new folder."
-            )
-        return encoder
+        return opening.load_encoder_of(self.path, self._store, self.settings)
 
     @cached_property
     def _sentences(self) -> SentenceVectors:
@@ -400,7 +348,8 @@ class Archive:
         query, notices = understand(question, history or (), filters, self.settings)
 
         def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
-            models = self._models(transaction, self.reader_for(question))
+            models = Models.of(self.encoder, self._sentences, self.reader_for(question))
+            models = calibration.applied(transaction, models)
             refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
             answerer = Answerer(transaction, snapshot, models, refuse, self.glossary())
             return duplicates.with_copies(answerer.answer(query, notices), transaction)
@@ -445,17 +394,9 @@ class Archive:
             CalibrationError: There are too few articles to make questions of.
         """
 
-        def counted(trials: Sequence[Trial]) -> Iterator[Trial]:
-            for done, trial in enumerate(trials):
-                yield trial
-                if progress:
-                    progress(done + 1, len(trials))
-
         def work(transaction: Transaction, snapshot: Snapshot) -> Calibration:
-            articles = transaction.sample(questions, seed)
-            trials = list(islice(calibration.trials(articles, seed), questions))
-            models = self._models(transaction, self.reader, calibrated=False)
-            return calibration.calibrate(transaction, snapshot, models, counted(trials))
+            models = Models.of(self.encoder, self._sentences, self.reader)
+            return calibration.calibrate(transaction, snapshot, models, questions, seed, progress)
 
         found = self._published.reading(work)
         self._record_calibration(found.model_dump_json())
@@ -471,11 +412,3 @@ class Archive:
 
     def _encoded(self, query: Query, snapshot: Snapshot) -> EncodedQuery:
         return EncodedQuery.of(query, snapshot, self.encoder)
-
-    def _models(
-        self, transaction: Transaction, reader: Reader | HubReader | None, *, calibrated: bool = True
-    ) -> Models:
-        models = Models.of(self.encoder, self._sentences, reader)
-        if calibrated and (own := calibration.read(transaction.meta("calibration"))):
-            return models._replace(weights=own.apply(models.weights))
-        return models

@@ -7,7 +7,7 @@ twice: of the whole archive, which answers it, and with its article held out, wh
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 from typing import NamedTuple
@@ -97,18 +97,38 @@ def read(written: str) -> Calibration | None:
         return None
 
 
+def applied(transaction: Transaction, models: Models) -> Models:
+    """Return the models with the coefficients that were fitted to an archive, where any were."""
+    own = read(transaction.meta("calibration"))
+    return models._replace(weights=own.apply(models.weights)) if own else models
+
+
 def calibrate(
-    transaction: Transaction, snapshot: Snapshot, models: Models, trials: Iterable[Trial]
+    transaction: Transaction,
+    snapshot: Snapshot,
+    models: Models,
+    questions: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:
-    """Fit on trials, of an archive that ``models`` are not yet fitted to.
+    """Fit on questions made of an archive's articles.
+
+    Args:
+        transaction: The archive's present state.
+        snapshot: Its indexes.
+        models: As they come, not yet fitted to it.
+        questions: How many are made at most.
+        seed: Decides which.
+        progress: Called with the questions asked so far and those there will be.
 
     Raises:
         CalibrationError: There are fewer than ``FEWEST``.
     """
+    made = list(islice(trials(transaction.sample(questions, seed), seed), questions))
     logits: list[float] = []
     right: list[bool] = []
     home: list[bool] = []
-    for trial in trials:
+    for done, trial in enumerate(made, 1):
         asked = EncodedQuery.of(Query(question=trial.question, text=trial.question), snapshot, models.encoder)
         ranked = rank(asked, 10, transaction, snapshot)
         for held_out in (False, True):
@@ -116,7 +136,9 @@ def calibrate(
             logits.append(models.weights.confidence.score(best.evidence._asdict()) if best else -30.0)
             right.append(best is not None and not held_out and _answers(best, trial))
             home.append(not held_out)
-    count = len(home) // 2
+        if progress:
+            progress(done, len(made))
+    count = len(made)
     if count < FEWEST:
         raise CalibrationError(
             f"Only {count} questions can be made of the archive's articles, and {FEWEST} are needed. "

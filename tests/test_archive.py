@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import qa
-from qa.archive import DATABASE
+from qa.opening import DATABASE
 from qa.published import DERIVED
 from tests.conftest import SEEDS
 

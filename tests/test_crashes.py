@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import qa
-from qa.archive import DATABASE
+from qa.opening import DATABASE
 from tests.forking import VERSIONS, Forks, articles, version, whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -18,9 +18,9 @@ import pytest
 import qa
 from embeddings import index_build
 from qa import snapshot
-from qa.archive import DATABASE
 from qa.lock import HOLDER, sole_writer
 from qa.manifest import NAME, Manifest
+from qa.opening import DATABASE
 from qa.published import DERIVED
 from qa.snapshot import KEYWORDS, VECTORS
 from qa.staging import INCOMING, OUTGOING

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from qa.archive import DATABASE, Archive
+from qa.archive import Archive
 from qa.cli import progress
 from qa.cli.options import FAILED, archive_option, opened
 from qa.cli.terminal import plain
+from qa.opening import DATABASE
 from qa.settings import Settings
 
 
