@@ -1,7 +1,7 @@
 """Vectors to the nearest ids: a FAISS index in an immutable, memory-mapped file.
 
 Ids are stored in ascending order, so that a lower position means a lower id and ties break by id. An exact
-scan serves to about 200,000 vectors (:mod:`embeddings.index_build`); of more, candidates are found by short
+scan serves to 50,000 vectors (:mod:`embeddings.index_build`); of more, candidates are found by short
 codes and compared by their stored bytes.
 """
 
