@@ -78,7 +78,7 @@ def serving(folder: Path, **given: str) -> Iterator[str]:
         assert address, announced + server.stderr.read()
         yield address[0]
         server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 0
+        assert server.wait(60) == 0
         assert server.stderr.read() == ""
 
 
