@@ -286,14 +286,22 @@ def state(archive: qa.Archive) -> tuple:
     return articles, stories, sorted(texts_stored(archive)), hits
 
 
+GIVEN = [qa.Article(id=id, text=text) for id, text in zip("abcd", (STORY, STORY, near(), OTHER), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory, settings) -> tuple:
+    """The state of an archive that was given all articles at once."""
+    with qa.Archive.create(tmp_path_factory.mktemp("once") / "archive", settings=settings) as fresh:
+        fresh.add(GIVEN)
+        return state(fresh)
+
+
 @pytest.mark.parametrize("order", list(permutations(range(4))))
-def test_the_order_of_adding_does_not_matter(archive, article, order, tmp_path, settings):
-    given = [article("a", STORY), article("b", STORY), article("c", near()), article("d", OTHER)]
+def test_the_order_of_adding_does_not_matter(archive, at_once, order):
     for number in order:
-        archive.add(given[number])
-    with qa.Archive.create(tmp_path / "fresh", settings=settings) as fresh:
-        fresh.add(given)
-        assert state(archive) == state(fresh)
+        archive.add(GIVEN[number])
+    assert state(archive) == at_once
 
 
 @pytest.mark.parametrize("seed", range(6))

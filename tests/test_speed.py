@@ -34,7 +34,7 @@ def real(seed_articles) -> Real:
 
 @pytest.fixture(scope="module")
 def made(real, tmp_path_factory) -> Made:
-    return made_corpora(real, TinyEncoder(), [30, 100], tmp_path_factory.mktemp("made"))
+    return made_corpora(real, TinyEncoder(), [30, 100], tmp_path_factory.mktemp("made"), further=20)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_the_others_get_the_very_passages_that_our_archive_cuts(made, settings, 
 
 def test_made_corpora_are_kept_for_the_next_run(real, made):
     before = {path: path.stat().st_mtime_ns for path in made.folder.rglob("*")}
-    again = made_corpora(real, TinyEncoder(), [30, 100], made.folder.parent)
+    again = made_corpora(real, TinyEncoder(), [30, 100], made.folder.parent, further=20)
     assert again == made
     assert {path: path.stat().st_mtime_ns for path in made.folder.rglob("*")} == before
 
@@ -129,7 +129,7 @@ def test_made_corpora_are_kept_for_the_next_run(real, made):
 def test_added_articles_are_in_no_corpus(made):
     held = {json.loads(line)["id"] for line in made.corpora[100].jsonl.read_text().splitlines()}
     added = [json.loads(line)["id"] for n in range(7) for line in made.added(n).read_text().splitlines()]
-    assert len(added) == len(set(added)) == 7000
+    assert len(added) == len(set(added)) == 7 * 20
     assert not held & set(added)
 
 
@@ -350,7 +350,18 @@ def test_a_missing_folder_gets_a_sentence(tmp_path):
 @pytest.mark.usefixtures("tiny")
 def test_the_command_writes_the_whole_table(tmp_path):
     out = tmp_path / "SPEED.md"
-    options = ("--sizes", "20,40", "--questions", "3", "--encoded", "10", "--repetitions", "1")
+    options = (
+        "--sizes",
+        "20,40",
+        "--questions",
+        "3",
+        "--encoded",
+        "10",
+        "--repetitions",
+        "1",
+        "--added",
+        "20",
+    )
     done = command("--alone", *options, "--out", str(out), "--work", str(tmp_path / "work"))
     assert done.returncode == 0, done.stderr
     text = out.read_text(encoding="utf-8")

@@ -51,6 +51,9 @@ def _sizes(_: click.Context, __: click.Parameter, text: str) -> list[int]:
 @click.option("--questions", default=100, type=NUMBER, help="Questions asked of each system.")
 @click.option("--encoded", default=600, type=NUMBER, help="Real passages that each system encodes.")
 @click.option("--repetitions", default=3, type=NUMBER, help="How often most things are measured.")
+@click.option(
+    "--added", default=1000, type=NUMBER, help="Articles added at a time to archives of every size."
+)
 @click.option("--alone", is_flag=True, help="Measure this program only.")
 @click.option("--work", type=PATH, help="Keep corpora and archives in this folder; corpora are used again.")
 @click.option("--patience", default=5400.0, help="Seconds after which a system's step is given up.")
@@ -61,6 +64,7 @@ def main(
     questions: int,
     encoded: int,
     repetitions: int,
+    added: int,
     alone: bool,
     work: Path | None,
     patience: float,
@@ -86,7 +90,7 @@ def main(
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
             _leave_out_missing(run)
-            for group in _stages(run, settings, data, sizes, questions, encoded, repetitions):
+            for group in _stages(run, settings, data, sizes, questions, encoded, repetitions, added):
                 groups.append(group)
                 report = Report(command, about, warning, run.systems, groups, run.notes)
                 out.write_text(report.markdown(), encoding="utf-8")
@@ -112,15 +116,16 @@ def _stages(
     asked: int,
     encoded: int,
     repetitions: int,
+    added: int,
 ) -> Iterator[Group]:
     """Measure stage by stage."""
     real = Real.load(data, settings)
     questions = real.sample(asked)
     encoder = load_encoder(settings.model, settings.cache_dir)
-    yield asking(settings, Real.load(None, settings).sample(asked), run)
+    yield asking(settings, Real.load(None, settings).sample(asked), repetitions, run)
     yield encoding(real_corpus(real, encoder, encoded, run.folder / "real"), questions, repetitions, run)
     run.tell("making corpora")
-    made = made_corpora(real, encoder, sizes, run.folder)
+    made = made_corpora(real, encoder, sizes, run.folder, added)
     ready, vectors = ReadyVectors.load(made.folder), encoder.encode_queries(questions)
     archives = {}
     for corpus in made.corpora.values():

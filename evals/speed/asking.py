@@ -18,14 +18,15 @@ from evals.speed.worker import WorkerFailed
 from qa.settings import NO_READER, Settings
 
 QUESTION = "Who led the Nanling delegation?"
-COLD_RUNS = 7
+COLD_RUNS = 2
+"""Cold starts for each repetition."""
 QA = sys.executable, "-m", "qa"
 ANSWERED = 0, 3
 READERS = {BUNDLED_NAME: "", NO_READER: ", without the reader"}
 MS = 1000.0
 
 
-def asking(settings: Settings, questions: Sequence[str], run: Run) -> Group:
+def asking(settings: Settings, questions: Sequence[str], repetitions: int, run: Run) -> Group:
     """Ask from a cold shell and warm, with and without the reader.
 
     Raises:
@@ -38,7 +39,7 @@ def asking(settings: Settings, questions: Sequence[str], run: Run) -> Group:
     for archive in archives.values():
         archive.ask(QUESTION)
     cold: dict[str, list[float]] = {reader: [] for reader in READERS}
-    for _ in range(COLD_RUNS):
+    for _ in range(COLD_RUNS * repetitions):
         for reader in run.draw.sample(sorted(READERS), len(READERS)):
             cold[reader].append(from_shell([*QA, "ask", QUESTION], run.patience, QA_READER=reader))
     rows = [

@@ -28,7 +28,7 @@ SENTENCES = 3, 15
 """Sentences of a made article, at least and at most; up to half of them come from one real article."""
 CHARACTERS = 20, 400
 """Characters of a sentence that is used, at least and at most."""
-ADDED_FILES, ADDED_ARTICLES = 7, 1000
+ADDED_FILES = 7
 BATCH = 2048
 
 
@@ -69,9 +69,11 @@ class Made(NamedTuple):
     """Holds their ready vectors too."""
     corpora: dict[int, Corpus]
     """By the size asked for; each ends with the article that reached it."""
+    further: int
+    """Articles in each file of those that are in no corpus."""
 
     def added(self, number: int) -> Path:
-        """Return the ``number``-th file of 1,000 articles that are in no corpus, from 0 to 6."""
+        """Return the ``number``-th file of articles that are in no corpus, from 0 to 6."""
         return self.folder / f"added-{number}.jsonl"
 
 
@@ -80,9 +82,12 @@ def real_corpus(real: Real, encoder: Encoder, passages: int, folder: Path) -> Co
     return _write(real.shuffled(), encoder, {passages: folder})[passages]
 
 
-def made_corpora(real: Real, encoder: Encoder, sizes: Sequence[int], folder: Path) -> Made:
+def made_corpora(
+    real: Real, encoder: Encoder, sizes: Sequence[int], folder: Path, further: int = 1000
+) -> Made:
     """Make corpora of these sizes, the smaller ones the beginnings of the larger, unless they are there."""
-    made_of = hashlib.sha256(f"{FORMAT} {chunking.VERSION} {encoder.fingerprint} {sorted(sizes)}".encode())
+    told = f"{FORMAT} {chunking.VERSION} {encoder.fingerprint} {sorted(sizes)} {further}"
+    made_of = hashlib.sha256(told.encode())
     for article in real.articles:
         made_of.update(article.text_sha256.encode())
     home = folder / f"corpora-{made_of.hexdigest()[:12]}"
@@ -92,14 +97,14 @@ def made_corpora(real: Real, encoder: Encoder, sizes: Sequence[int], folder: Pat
         ready, sources = _ready(real, encoder)
         ready.save(home)
         written = _write(_resampled("", 2, sources), encoder, {size: home / str(size) for size in sizes})
-        further = _resampled("added-", 3, sources)
+        others = _resampled("added-", 3, sources)
         for number in range(ADDED_FILES):
-            with Made(home, {}).added(number).open("w", encoding="utf-8") as file:
-                file.writelines(_line(article) for article in islice(further, ADDED_ARTICLES))
+            with Made(home, {}, further).added(number).open("w", encoding="utf-8") as file:
+                file.writelines(_line(article) for article in islice(others, further))
         found = {size: (corpus.articles, corpus.passages) for size, corpus in written.items()}
         done.write_text(json.dumps(found), encoding="utf-8")
     counts = json.loads(done.read_text(encoding="utf-8"))
-    return Made(home, {size: Corpus(home / str(size), *counts[str(size)]) for size in sizes})
+    return Made(home, {size: Corpus(home / str(size), *counts[str(size)]) for size in sizes}, further)
 
 
 def _ready(real: Real, encoder: Encoder) -> tuple[ReadyVectors, list[tuple[qa.Article, list[str]]]]:

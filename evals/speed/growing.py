@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from evals.speed.corpus import ADDED_ARTICLES, ADDED_FILES, Made
+from evals.speed.corpus import ADDED_FILES, Made
 from evals.speed.ready import ReadyVectors
 from evals.speed.run import Run
 from evals.speed.systems import OURS
@@ -19,7 +19,7 @@ WARMING, READY = 1, 3
 
 
 def growing(made: Made, ready: ReadyVectors, archives: Mapping[int, Path], question: str, run: Run) -> Group:
-    """Add 1,000 articles at a time to our archives, in turns, and remove them again.
+    """Add some articles at a time to our archives, in turns, and remove them again.
 
     Args:
         made: Has the articles.
@@ -28,7 +28,7 @@ def growing(made: Made, ready: ReadyVectors, archives: Mapping[int, Path], quest
         question: Asked when an archive is opened.
         run: Has the processes.
     """
-    run.tell(f"adding {ADDED_ARTICLES:,} articles at a time")
+    run.tell(f"adding {made.further:,} articles at a time")
     labels = {f"{passages:,} passages": folder for passages, folder in archives.items()}
     with run.workers(dict.fromkeys(labels, OURS), "adding") as workers:
         folders = {worker: labels[label] for label, worker in workers.items()}
@@ -52,7 +52,7 @@ def growing(made: Made, ready: ReadyVectors, archives: Mapping[int, Path], quest
         "memory at most, MB": memory,
     }
     rows = [row for measure, by_label in measured.items() for row in _rows(measure, by_label, archives)]
-    return Group(f"{ADDED_ARTICLES:,} more articles", rows)
+    return Group(f"{made.further:,} more articles", rows)
 
 
 def _rows(measure: str, samples: Mapping[str, list[float]], archives: Mapping[int, Path]) -> Iterator[Row]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.reader import BUNDLED_NAME
-from evals.speed.asking import QA, from_shell
+from evals.speed.asking import COLD_RUNS, QA, from_shell
 from evals.speed.corpus import Corpus
 from evals.speed.machine import available_memory
 from evals.speed.ready import ReadyVectors
@@ -23,8 +23,8 @@ from evals.speed.table import LESS, MORE, Cell, Group, Row
 from evals.speed.worker import K, Worker, WorkerFailed
 from qa.settings import NO_READER
 
-COLD_RUNS, SLOW = 5, 30.0
-"""Cold starts of each system; one that takes more seconds than ``SLOW`` is not repeated."""
+SLOW = 30.0
+"""A cold start that takes more seconds is not repeated."""
 TURN = 20
 """Questions that a system answers before it is another one's turn."""
 
@@ -66,7 +66,7 @@ class Search:
             self._index(system)
         for heat in self._heats():
             self._search(heat, repetitions)
-        self._start_cold()
+        self._start_cold(repetitions)
         for system in self._samples.get("disk", {}):
             if system != OURS:
                 shutil.rmtree(self.folder(system))
@@ -140,12 +140,12 @@ class Search:
         self._run.tell(f"searching {self._size} exactly")
         return self._corpus.nearest(self._ready, self._vectors, K)
 
-    def _start_cold(self) -> None:
+    def _start_cold(self, repetitions: int) -> None:
         self._run.tell(f"opening {self._size} from a cold shell")
         waiting = [("cold", system) for system in self._samples.get("open", {})]
         if ("cold", OURS) in waiting:
             waiting.append(("cold unread", OURS))
-        for _ in range(COLD_RUNS):
+        for _ in range(COLD_RUNS * repetitions):
             for measure, system in self._run.draw.sample(waiting, len(waiting)):
                 reader = NO_READER if measure == "cold unread" else BUNDLED_NAME
                 try:
