@@ -120,8 +120,8 @@ def test_a_model_with_mean_pooling_is_converted_faithfully(mean, converted_mean)
     assert isinstance(converted_mean, OpenVINOEncoder)
     assert (converted_mean.name, converted_mean.dim, converted_mean.max_tokens) == ("mean", 32, 48)
     expected = original(mean).encode(TEXTS, normalize_embeddings=True)
-    assert cosines(expected, converted_mean.encode(TEXTS)).min() > 0.999
-    assert cosines(expected, converted_mean.encode_queries(TEXTS)).min() > 0.999
+    assert cosines(expected, converted_mean.encode(TEXTS)).min() > 0.998
+    assert cosines(expected, converted_mean.encode_queries(TEXTS)).min() > 0.998
     assert np.std(cosines(expected, np.roll(expected, 1, axis=0))) > 0.01  # the texts do differ
 
 
@@ -136,8 +136,8 @@ def test_cls_pooling_dense_layer_and_prompts_are_honoured(models, cache):
     passages = model.encode_document(TEXTS, normalize_embeddings=True)
     assert encoder.dim == 24
     assert encoder.max_tokens == 48 - 3  # "a", "city", ";"
-    assert cosines(queries, encoder.encode_queries(TEXTS)).min() > 0.999
-    assert cosines(passages, encoder.encode(TEXTS)).min() > 0.999
+    assert cosines(queries, encoder.encode_queries(TEXTS)).min() > 0.998
+    assert cosines(passages, encoder.encode(TEXTS)).min() > 0.998
     assert cosines(queries, passages).min() < 0.99
 
 
@@ -266,7 +266,7 @@ def test_where_the_cache_cannot_be_written_the_model_runs_as_it_is(mean, convert
     encoder = load_encoder(str(mean), cache, notify=notices.append)
     assert "runs unconverted" in notices[0]
     assert encoder.fingerprint == converted_mean.fingerprint
-    assert cosines(encoder.encode(TEXTS), converted_mean.encode(TEXTS)).min() > 0.999
+    assert cosines(encoder.encode(TEXTS), converted_mean.encode(TEXTS)).min() > 0.998
     assert encoder.token_spans("a city, led") == converted_mean.token_spans("a city, led")
 
 

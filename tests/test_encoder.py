@@ -210,7 +210,7 @@ def test_minilm_agrees_with_sentence_transformers(minilm):
     texts += [text for text in HOSTILE if "\ud800" not in text and "\udfff" not in text]
     expected = original.encode(texts, normalize_embeddings=True)
     found = minilm.encode(texts)
-    assert (found * expected).sum(axis=1).min() > 0.999
+    assert (found * expected).sum(axis=1).min() > 0.997
     assert minilm.token_spans("naïve") == [(0, 5)]
     longest = original.tokenizer(seeds, add_special_tokens=False, return_offsets_mapping=True)
     assert minilm.token_spans(seeds) == [tuple(span) for span in longest["offset_mapping"]]
