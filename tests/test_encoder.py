@@ -207,10 +207,12 @@ def test_minilm_agrees_with_sentence_transformers(minilm):
     seeds = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "seeds").glob("*.txt")))
     words = seeds.split()
     texts = [" ".join(words[i : i + 5 + i % 190]) for i in range(0, len(words), 150)]
+    passages = len(texts)
     texts += [text for text in HOSTILE if "\ud800" not in text and "\udfff" not in text]
     expected = original.encode(texts, normalize_embeddings=True)
-    found = minilm.encode(texts)
-    assert (found * expected).sum(axis=1).min() > 0.997
+    cosines = (minilm.encode(texts) * expected).sum(axis=1)
+    assert cosines[:passages].min() > 0.998
+    assert cosines.min() > 0.99
     assert minilm.token_spans("naïve") == [(0, 5)]
     longest = original.tokenizer(seeds, add_special_tokens=False, return_offsets_mapping=True)
     assert minilm.token_spans(seeds) == [tuple(span) for span in longest["offset_mapping"]]
