@@ -12,10 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.openvino_runtime import import_openvino
-
-STRETCH = 128
-"""Weights of a row that share a scale in a model that is converted here."""
+from embeddings.openvino_runtime import STRETCH, import_openvino
 
 
 class Rounded(NamedTuple):

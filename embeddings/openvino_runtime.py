@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from embeddings.errors import ModelDamaged
 
 _CHECKSUM = struct.Struct("<I")
-_STRETCH = 128
-"""Values of an activation that are rounded with one scale, where weights are in 8 bits (:mod:`embeddings.int8`):
-64 is a little nearer to float32 and a tenth slower."""
+STRETCH = 128
+"""Values of an activation, and weights of a row (:mod:`embeddings.int8`), that are rounded with one scale.
+
+64 is a little nearer to float32 and a tenth slower. A stretch of activations must not be longer than one of weights,
+or OpenVINO is no faster than in float32 (seen with 384).
+"""
 
 
 class Lanes:
@@ -72,7 +75,7 @@ def load_compiled(
     config: dict[str, Any] = {
         # bfloat16 is half as fast again on some processors, and half as slow on others that have it too.
         "INFERENCE_PRECISION_HINT": "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": _STRETCH,
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": STRETCH,
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
         "NUM_STREAMS": streams,
         # Pinned threads of two processes would share cores while others idle.
@@ -83,7 +86,7 @@ def load_compiled(
     if folder is None:
         return core.compile_model(model(), "CPU", config), None
     capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version(), _STRETCH]
+    machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version(), STRETCH]
     blob = folder / f"{hashlib.sha256(repr(machine).encode()).hexdigest()[:16]}.blob"
     compiled, memory = _import_blob(openvino, core, blob, config)
     if compiled is None:
