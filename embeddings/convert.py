@@ -213,7 +213,6 @@ def _traceable(original: SentenceTransformerEncoder) -> list[str]:
 
 def _traced(model: Any, inputs: list[str]) -> Any:
     """The model as OpenVINO's."""
-    import openvino
     import torch
 
     class Traced(torch.nn.Module):
@@ -227,11 +226,21 @@ def _traced(model: Any, inputs: list[str]) -> Any:
             return torch.nn.functional.normalize(rows, p=2, dim=-1)
 
     features = model.preprocess(["a text", "another, rather longer text"])
+    return to_openvino(Traced().eval(), tuple(features[name] for name in inputs), inputs)
+
+
+def to_openvino(module: Any, example: tuple[Any, ...], inputs: list[str]) -> Any:
+    """Trace a torch module, with an example of its inputs in their order, into an OpenVINO model.
+
+    Raises:
+        ConversionError: OpenVINO does not know one of its operations.
+    """
+    import openvino
+    import torch
+
     try:
         with torch.no_grad():
-            converted = openvino.convert_model(
-                Traced().eval(), example_input=tuple(features[name] for name in inputs)
-            )
+            converted = openvino.convert_model(module, example_input=example)
     except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
         # What torch's tracer and OpenVINO's converter raise for operations they do not know.
         reason = str(error).strip().partition("\n")[0]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from embeddings.convert import CONVERSION_ERROR, MODEL_NOT_FOUND, fingerprint_of, hub_answers
+from embeddings.convert import CONVERSION_ERROR, MODEL_NOT_FOUND, fingerprint_of, hub_answers, to_openvino
 from embeddings.errors import ConversionError, EmbeddingError, ModelNotFound
 from embeddings.hub_reader import FORMAT, MANIFEST
 from embeddings.int8 import round_weights
@@ -122,16 +122,8 @@ def _model(folder: Path, config: Any) -> tuple[Any, bool]:
 
 def _write(traced: Any, example: tuple[Any, ...], inputs: list[str], output: Path) -> None:
     import openvino
-    import torch
 
-    try:
-        with torch.no_grad():
-            converted = openvino.convert_model(traced, example_input=example)
-    except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConversionError(f"OpenVINO cannot convert it ({type(error).__name__}: {reason})") from error
-    for port, name in zip(converted.inputs, inputs, strict=True):
-        port.get_tensor().set_names({name})
+    converted = to_openvino(traced, example, inputs)
     round_weights(converted)
     openvino.save_model(converted, str(output / "model.xml"), compress_to_fp16=True)
 
