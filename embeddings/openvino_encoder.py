@@ -27,7 +27,7 @@ MANIFEST = "encoder.json"
 FORMAT = 2
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_BATCH_TOKENS = 2048  # padded tokens in a batch; more gained nothing
+_BATCH_TOKENS = 1024  # padded tokens in a batch; with 2048 indexing took 6 % longer, with 4096 encoding 10 %
 _BATCH_TEXTS = 128
 _BULK_BATCHES = 4  # from here on it pays to compile for throughput
 _STREAMS = 4

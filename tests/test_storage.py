@@ -18,6 +18,7 @@ import pytest
 import qa
 from embeddings import index_build
 from qa import snapshot
+from qa.keyword import KeywordIndex
 from qa.lock import HOLDER, sole_writer
 from qa.manifest import NAME, Manifest
 from qa.opening import DATABASE
@@ -488,6 +489,22 @@ def test_what_writers_left_behind_is_cleared_away(many):
     (left / "x").write_text("x")
     assert many.check(repair=True).ok
     assert not left.exists()
+
+
+def test_a_state_whose_files_go_while_they_are_opened_is_not_answered_from(many, settings, monkeypatch):
+    expected = found(many, "Which bridge was opened?")
+    with qa.Archive.open(many.path, settings=settings) as reader:
+        opened, before = KeywordIndex.open, stored(reader)
+
+        def open_slowly(folder: Path) -> KeywordIndex:
+            """Let a writer publish, and prune what it replaced, once the first files are open."""
+            if folder.parent == before:
+                many.compact()
+                next(folder.glob("*.pos")).unlink()
+            return opened(folder)
+
+        monkeypatch.setattr(KeywordIndex, "open", open_slowly)
+        assert found(reader, "Which bridge was opened?") == expected
 
 
 def test_opening_reads_no_large_file(many, settings, monkeypatch):
