@@ -91,7 +91,8 @@ class Snapshot(NamedTuple):
                 for part, after in _ranges(manifest.parts)
             ]
             keywords = KeywordIndex.open(root / KEYWORDS)
-            manifest.check(root)  # a writer may have removed them meanwhile: tantivy opens without what is gone
+            # A writer may have removed files while they were opened, and tantivy opens without some of them.
+            manifest.check(root)
         except (EmbeddingError, ValueError, OSError) as error:
             raise SnapshotDamaged(str(error)) from error
         return cls(name, VectorParts(vectors, manifest.dim), keywords, manifest.sources)
