@@ -6,6 +6,7 @@ in memory is bounded by the batches on their way, not by the archive.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -73,8 +74,44 @@ class Batch(NamedTuple):
     fraction: float | None
 
 
-Encoded = tuple[Batch, list[NDArray[np.float16] | Exception]]
-"""A batch with the vectors of each article, (passages, dim), or why there are none."""
+Vectors = NDArray[np.float16] | Exception
+"""The vectors of an article, (passages, dim), or why there are none."""
+Encoded = tuple[Batch, list[Vectors]]
+
+
+class OnTheirWay:
+    """Articles between the thread that reads and the one that writes: the last of each id, how many of each text."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Found] = {}
+        self._texts: Counter[bytes] = Counter()
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def get(self, article_id: str) -> Found | None:
+        """Return the last of an article that is on its way, if there is one."""
+        return self._found.get(article_id)
+
+    def holds(self, hashed: bytes) -> bool:
+        """Whether a text is on its way, under any id."""
+        return hashed in self._texts
+
+    def add(self, found: Found, hashed: bytes) -> None:
+        """Take note of an article that sets out."""
+        with self._lock:
+            self._found[found.article.id] = found
+            self._texts[hashed] += 1
+
+    def remove(self, found: Found, hashed: bytes) -> None:
+        """Take note of one that has arrived, or was skipped."""
+        with self._lock:
+            self._texts[hashed] -= 1
+            if not self._texts[hashed]:
+                del self._texts[hashed]
+            if self._found.get(found.article.id) is found:
+                del self._found[found.article.id]
 
 
 def ingest(
@@ -137,9 +174,7 @@ class _Run:
         self._read = read
         self._pruner = pruner
         self.survey = Survey()
-        self._pending: dict[str, Found] = {}
-        """By id, the last of each article that is on its way to the database."""
-        self._pending_texts: Counter[bytes] = Counter()
+        self._pending = OnTheirWay()
 
     def go(self, sources: Iterable[Source]) -> None:
         """Read all sources and store what is new or changed."""
@@ -195,7 +230,7 @@ class _Run:
                 batch.seen.append((file, article.id))
             return 0
         hashed = duplicates.text_hash(article.text)
-        if self._pending_texts[hashed] or self._held(hashed, article.id):
+        if self._pending.holds(hashed) or self._held(hashed, article.id):
             cut = Cut(found, present is None, hashed, [], [], copy=True)
         else:
             try:
@@ -203,8 +238,7 @@ class _Run:
             except Exception as error:  # noqa: BLE001 - a text that breaks the tokenizer costs only itself
                 self.tally.skip(article.id, f"cannot be cut into passages: {error}")
                 return 0
-        self._pending[article.id] = found
-        self._pending_texts[hashed] += 1
+        self._pending.add(found, hashed)
         batch.cuts.append(cut)
         return len(cut.spans)
 
@@ -250,7 +284,7 @@ class _Run:
             return batch, list(self._vectors(batch.cuts))
         except Exception:  # noqa: BLE001 - raised again unless it is one text's fault
             self._encoder.encode([""])  # an encoder that cannot do this either is broken
-        each: list[NDArray[np.float16] | Exception] = []
+        each: list[Vectors] = []
         for cut in batch.cuts:
             try:
                 each.extend(self._vectors([cut]))
@@ -270,9 +304,7 @@ class _Run:
     def _write(self, encoded: Encoded) -> None:
         batch, vectors = encoded
         with self._store.write() as transaction:
-            for cut, rows in zip(batch.cuts, vectors, strict=True):
-                if not isinstance(rows, Exception):
-                    self._put(cut, rows, transaction)
+            vectors = [self._put(*each, transaction) for each in zip(batch.cuts, vectors, strict=True)]
             for file, article_id in batch.seen:
                 transaction.see(file, article_id)
         self._stored()
@@ -282,17 +314,22 @@ class _Run:
                 self.tally.skip(article_id, f"cannot be encoded: {rows}")
             else:
                 self.tally.count(new=cut.new, copy=cut.copy, passages=len(rows))
-            self._pending_texts -= Counter([cut.text_hash])
-            if self._pending.get(article_id) is cut.found:
-                del self._pending[article_id]
+            self._pending.remove(cut.found, cut.text_hash)
         self.tally.fraction = batch.fraction
 
-    def _put(self, cut: Cut, vectors: NDArray[np.float16], transaction: WriteTransaction) -> None:
+    def _put(self, cut: Cut, vectors: Vectors, transaction: WriteTransaction) -> Vectors:
+        """Stage an article; return its vectors, or why it has none."""
+        if isinstance(vectors, Exception):
+            return vectors
         (article, origin, file), hashed = cut.found, cut.text_hash
         if not (cut.copy and transaction.put_copy(article, origin, hashed)):
-            if cut.copy:  # the article that held the text has changed meanwhile
-                cut = self._cut(cut.found, cut.new, hashed)
-                (vectors,) = self._vectors([cut])
+            if cut.copy:  # the article that held the text has changed meanwhile, or was skipped
+                try:
+                    cut = self._cut(cut.found, cut.new, hashed)
+                    (vectors,) = self._vectors([cut])
+                except Exception as error:  # noqa: BLE001 - costs only itself here too
+                    return error
             key = transaction.put(article, cut.spans, vectors, origin, hashed)
             duplicates.link(transaction, key, article.text, cut.bands)
         transaction.see(file, article.id)
+        return vectors

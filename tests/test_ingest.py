@@ -149,6 +149,33 @@ def test_one_article_that_cannot_be_encoded_costs_only_itself(archive):
     assert archive.add(articles(9)) == qa.IngestReport(added=1, unchanged=8)
 
 
+def test_a_copy_of_an_article_that_cannot_be_encoded_costs_only_itself_too(archive, article):
+    encoder = archive.encoder
+
+    def encode(texts):
+        if any("broken" in text for text in texts):
+            raise RuntimeError("a tensor of the wrong shape")
+        return encoder.encode(texts)
+
+    archive.encoder = Wrapped(encoder, encode)
+    why = "cannot be encoded: a tensor of the wrong shape"
+    report = archive.add(
+        [article("one", "A broken text."), article("two", "A broken text."), article("three")]
+    )
+    assert (report.added, report.skipped) == (1, [qa.Skipped("one", why), qa.Skipped("two", why)])
+
+
+def test_reading_and_writing_threads_keep_out_of_each_others_way(archive, article, monkeypatch):
+    monkeypatch.setattr(ingest, "BATCH_PASSAGES", 64)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        report = archive.add(article(f"a{n}", f"Report {n}.") for n in range(2000))
+    finally:
+        sys.setswitchinterval(before)
+    assert report == qa.IngestReport(added=2000)
+
+
 def test_one_article_that_cannot_be_cut_costs_only_itself(archive):
     encoder = archive.encoder
 
