@@ -49,7 +49,7 @@ def _sizes(_: click.Context, __: click.Parameter, text: str) -> list[int]:
 @click.option("--sizes", default="1000,10000,100000,1000000", callback=_sizes, help="Passages to search.")
 @click.option("--data", type=PATH, help="An evaluation folder, or a folder of them. By default the seeds.")
 @click.option("--questions", default=100, type=NUMBER, help="Questions asked of each system.")
-@click.option("--encoded", default=600, type=NUMBER, help="Real passages that each system encodes.")
+@click.option("--encoded", default=1000, type=NUMBER, help="Real passages that each system encodes.")
 @click.option("--repetitions", default=3, type=NUMBER, help="How often most things are measured.")
 @click.option(
     "--added", default=1000, type=NUMBER, help="Articles added at a time to archives of every size."
