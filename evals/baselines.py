@@ -41,7 +41,7 @@ def rank_articles(archive: qa.Archive, question: str) -> dict[str, list[str]]:
     def rank(transaction: Transaction, snapshot: Snapshot) -> dict[str, list[str]]:
         dense = snapshot.vectors.search(vector, DEPTH)[0][0].tolist()
         keyword = snapshot.keywords.search(question, DEPTH, Filters())[0].tolist()
-        article = {i: origin[0] for i, origin in transaction.origins({*dense, *keyword}).items()}
+        article = transaction.articles_of({*dense, *keyword})
         orders = keyword, dense, reciprocal_rank_fusion([dense, keyword])
         return {
             name: list(dict.fromkeys(article[i] for i in order))

@@ -107,7 +107,7 @@ class Answerer:
         return [*found.quotes()[:1], *each][:MOST_EACH] if each else found.quotes()
 
     def _hits(self, query: Query) -> tuple[Hit, ...]:
-        return tuple(retrieve(self._encoded(query), HITS, self._transaction, self._snapshot, lambda _: {}))
+        return tuple(retrieve(self._encoded(query), HITS, self._transaction, self._snapshot, None))
 
     def _from_mentions(self, draft: _Draft) -> Answer | None:
         """Answer a question for the articles that mention a term by counting them; ``None`` where none does."""

@@ -17,7 +17,7 @@ from qa.errors import ArticleNotFound
 from qa.glossary import Glossary, GlossaryFile
 from qa.models import Models, SentenceVectors
 from qa.published import Published
-from qa.retrieval import Located, retrieve
+from qa.retrieval import retrieve
 from qa.selection import relevance
 from qa.settings import NO_READER, Settings
 from qa.snapshot import Snapshot
@@ -324,10 +324,7 @@ class Archive:
         understood, _ = understand(question, history or (), filters, self.settings)
         query = self.glossary().expand(understood)
         reader = self.reader_for(question) if read else None
-
-        def relevant(passages: Sequence[Located]) -> Mapping[int, float]:
-            return relevance(query, passages, reader) if reader else {}
-
+        relevant = partial(relevance, query, reader=reader) if reader else None
         return self._published.reading(
             lambda transaction, snapshot: retrieve(
                 self._encoded(query, snapshot), k, transaction, snapshot, relevant, collapse=collapse

@@ -53,18 +53,19 @@ def retrieve(
     k: int,
     transaction: Transaction,
     snapshot: Snapshot,
-    read: Read,
+    read: Read | None,
     *,
     collapse: bool = True,
 ) -> list[Hit]:
-    """Return the best passage of each of the best ``k`` articles, or stories, after reading the best passages.
+    """Return the best passage of each of the best ``k`` articles, or stories; with ``read``, after reading some.
 
     Of a story told by several articles, the one whose passage is found first stands for all.
     """
     filters = asked.query.filters
     ranked = rank(asked, k, transaction, snapshot, collapse=collapse)
-    relevance = read(load_passages(ranked[:PASSAGES_READ], transaction, filters)) if k > 0 else {}
-    return best_hits(rerank(ranked, relevance), k, transaction, filters, collapse=collapse)
+    if read and k > 0:
+        ranked = rerank(ranked, read(load_passages(ranked[:PASSAGES_READ], transaction, filters)))
+    return best_hits(ranked, k, transaction, filters, collapse=collapse)
 
 
 def rank_passages(
@@ -91,20 +92,21 @@ def rank_passages(
     _verify(ids, cosines, near, similarities)
     bm25 = np.zeros_like(cosines)
     for row, (found, scores) in enumerate(worded):
-        present = np.isin(found, ids)
-        bm25[row, np.searchsorted(ids, found[present])] = scores[present]
-    origins = transaction.origins(ids.tolist())
+        places, present = _places(ids, found)
+        bm25[row, places] = scores[present]
     weights = np.array([weight for _, weight in query.searched], np.float32)
     whole, rows_of_parts = len(weights), range(len(weights), len(texts))
     fused = fuse(cosines[:whole], bm25[:whole], weights)
     if any(asked.mentions):
         parts = [fuse(cosines[[row]], bm25[[row]], np.ones(1, np.float32)) for row in rows_of_parts]
-        fused = favour(asked.mentions, fused, parts, [origins[i][1:] for i in ids.tolist()])
+        origins = transaction.origins(ids.tolist())
+        fused = favour(asked.mentions, fused, parts, [origins[i] for i in ids.tolist()])
     order = np.lexsort((ids, -fused))
     own = [0, *rows_of_parts] if query.stands_alone else slice(None)
     columns = (fused, cosines[own].max(axis=0), bm25.max(axis=0))
+    articles = transaction.articles_of(ids.tolist())
     rows = zip(ids[order].tolist(), *(column[order].tolist() for column in columns), strict=True)
-    return [Ranked(number, origins[number][0], *scores) for number, *scores in rows]
+    return [Ranked(number, articles[number], *scores) for number, *scores in rows]
 
 
 def rank(
@@ -193,7 +195,14 @@ def load_passages(
 def _verify(ids: NDArray[np.int64], cosines: Floats, near: NDArray[np.int64], similarities: Floats) -> None:
     """Compare the index's scores with those of the stored vectors: noise in its file opens without an error."""
     for row in range(len(near)):
-        present = np.isin(near[row], ids)
-        recomputed = cosines[row, np.searchsorted(ids, near[row][present])]
+        places, present = _places(ids, near[row])
+        recomputed = cosines[row, places]
         if np.any(np.abs(recomputed - similarities[row][present]) > SCORE_TOLERANCE):
             raise SnapshotDamaged("the vector index contradicts the database")
+
+
+def _places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where some ids stand among others, which ascend and are not none; and which of the former do at all."""
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    present = ids[places] == wanted
+    return places[present], present
