@@ -19,7 +19,8 @@ from embeddings.openvino_runtime import import_openvino
 if TYPE_CHECKING:
     import openvino as ov
 
-_SCALE = ".scale"
+SCALE = ".scale"
+"""Ends the name of the scales of a rounded weight."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ def pack(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
             packed[name] = weight.astype(np.float32)
             continue
         packed[name], scales = rounded(weight)
-        packed[name + _SCALE] = scales[:, 0]
+        packed[name + SCALE] = scales[:, 0]
     return packed
 
 
 def unfolded(packed: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
     """The float32 weight that `pack` stored under `name`."""
-    return _matrix(packed, name).unfolded() if name + _SCALE in packed else packed[name]
+    return _matrix(packed, name).unfolded() if name + SCALE in packed else packed[name]
 
 
 def _matrix(packed: Mapping[str, NDArray[Any]], name: str) -> Rounded:
-    return Rounded(packed[name], packed[name + _SCALE][:, None])
+    return Rounded(packed[name], packed[name + SCALE][:, None])
 
 
 def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
@@ -94,7 +95,7 @@ def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
     length = op.gather(op.shape_of(ids), one, first_axis)
     vocabulary = "encoder.embeddings.word_embeddings.weight"
     rows = op.gather(constant(packed[vocabulary], np.int8), ids, first_axis)
-    scales = op.gather(constant(packed[vocabulary + _SCALE]), ids, first_axis)
+    scales = op.gather(constant(packed[vocabulary + SCALE]), ids, first_axis)
     words = op.multiply(op.convert(rows, np.float32), op.unsqueeze(scales, constant([2], np.int64)))
     sides = op.gather(weight("encoder.embeddings.token_type_embeddings.weight"), types, first_axis)
     places = op.slice(weight("encoder.embeddings.position_embeddings.weight"), zero, length, one, zero)

@@ -12,6 +12,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.reader import WEIGHTS
+from embeddings.reader_graph import SCALE, unfolded
 from embeddings.reader_input import TYPE_COUNT, Pair, PairEncoder
 from evals.reader_sampler import Example
 
@@ -88,6 +90,14 @@ def pretrained_model(dropout: float) -> torch.nn.Module:
     config = {n: config[n] for n in (*names, "max_position_embeddings", "layer_norm_eps")}
     config |= {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
     return build_model(config, load_file(str(pretrained_folder() / "model.safetensors")))
+
+
+def exported(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """The float32 weights that a folder of exported ones stands for, by name."""
+    from safetensors.numpy import load_file
+
+    packed = load_file(folder / WEIGHTS)
+    return {name: unfolded(packed, name) for name in packed if not name.endswith(SCALE)}
 
 
 def collate(pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -22,7 +22,14 @@ import click
 import numpy as np
 
 from evals import reader_data, reader_mining
-from evals.reader_model import embed_texts, loss_of, pair_encoder, pretrained_folder, pretrained_model
+from evals.reader_model import (
+    embed_texts,
+    exported,
+    loss_of,
+    pair_encoder,
+    pretrained_folder,
+    pretrained_model,
+)
 from evals.reader_sampler import Example, Sampler
 
 if TYPE_CHECKING:
@@ -155,8 +162,11 @@ class Run:
         self.steps = state["steps"]
 
     def start_from(self, folder: Path) -> None:
-        """Begins with the weights that `export` would write of the finished run in `folder`."""
-        self.restore_average(folder)
+        """Begins with the weights that `export` wrote to `folder`."""
+        import torch
+
+        stored = exported(folder)
+        self.average = {n: torch.from_numpy(stored[n]) for n in self.average}
         self.model.load_state_dict(self.average, strict=False)
 
     def restore_average(self, folder: Path) -> None:
@@ -217,7 +227,7 @@ def main() -> None:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=3, show_default=True)
 @click.option("--rate", default=Training.rate, show_default=True)
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Folder of a run to begin with.")
+@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with.")
 def train(
     root: Path, out: Path, steps: int, threads: int, seed: int, rate: float, start: Path | None
 ) -> None:
@@ -241,7 +251,9 @@ def train(
         run.start_from(start)
         run.save(out / EARLIER)
     sampler = Sampler(data, negatives, pair_encoder(), seed=seed + run.steps)
-    train_loop(run, sampler.batches(size=training.batch, pool=12, progress=lambda: run.progress), out)
+    # what begins with a trained reader goes on where its training ended: in the last phase
+    phase = (lambda: 1.0) if start is not None else (lambda: run.progress)
+    train_loop(run, sampler.batches(size=training.batch, pool=12, progress=phase), out)
 
 
 @main.command()
