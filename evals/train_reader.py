@@ -3,7 +3,8 @@
     python -m evals.train_reader train --data DIR --out DIR --steps 4400
     python -m evals.train_reader export --data DIR --out DIR --weights embeddings/weights/reader
 
-`train` continues from the checkpoint in --out if there is one; the learning rate reaches zero at its last step.
+`train` continues from the checkpoint in --out if there is one, else from the weights that --start names; the learning
+rate reaches zero at its last step.
 """
 
 from __future__ import annotations

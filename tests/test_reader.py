@@ -335,6 +335,11 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     scores = reader_export.agreement(model, encoder, reader, data, data.dev)
     assert scores["relevance_logit_gap"] < 0.2
 
+    further = train_reader.Run(build_model(config, None), training)
+    further.start_from(tmp_path / "weights")
+    for name, weight in further.model.named_parameters():
+        assert torch.allclose(weight, again.average[name], atol=weight.abs().max().item() / 100), name
+
 
 def test_reading_scores_match_a_count_by_hand():
     from evals.reader_metrics import Reply, best_threshold, f1_at, reading_scores
