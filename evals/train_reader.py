@@ -228,7 +228,9 @@ def main() -> None:
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=3, show_default=True)
 @click.option("--rate", default=Training.rate, show_default=True)
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with.")
+@click.option(
+    "--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with."
+)
 def train(
     root: Path, out: Path, steps: int, threads: int, seed: int, rate: float, start: Path | None
 ) -> None:

@@ -32,6 +32,8 @@ from qa.types import Article, IngestReport, Skipped
 
 BATCH_PASSAGES = 256
 """Passages that are encoded together, sorted by length, and stored in one transaction; whole articles."""
+FIRST_PASSAGES = 64
+"""Passages of the first batch; the next ones hold twice as many each, up to the above: so encoding begins soon."""
 BATCH_ARTICLES = 1024
 
 Source = str | Path | Article
@@ -186,13 +188,13 @@ class _Run:
             self.survey.measure(cast(Sequence[str | Path], sources))
         self.tally.tell(now=True)
         with Pipeline(self._encode, self._write, self.tally.tell) as pipeline:
-            batch, passages = Batch([], [], None), 0
+            batch, passages, enough = Batch([], [], None), 0, min(FIRST_PASSAGES, BATCH_PASSAGES)
             for found in self._found(sources):
                 self.tally.tell()
                 passages += self._take(found, batch)
-                if passages >= BATCH_PASSAGES or len(batch.cuts) + len(batch.seen) >= BATCH_ARTICLES:
+                if passages >= enough or len(batch.cuts) + len(batch.seen) >= BATCH_ARTICLES:
                     pipeline.put(batch._replace(fraction=self._fraction()))
-                    batch, passages = Batch([], [], None), 0
+                    batch, passages, enough = Batch([], [], None), 0, min(2 * enough, BATCH_PASSAGES)
             if batch.cuts or batch.seen:
                 pipeline.put(batch._replace(fraction=self._fraction()))
 
