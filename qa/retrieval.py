@@ -100,7 +100,7 @@ def rank_passages(
     if any(asked.mentions):
         parts = [fuse(cosines[[row]], bm25[[row]], np.ones(1, np.float32)) for row in rows_of_parts]
         origins = transaction.origins(ids.tolist())
-        fused = favour(asked.mentions, fused, parts, [origins[i] for i in ids.tolist()])
+        fused = favour(asked.mentions, fused, parts, [origins[i][1:] for i in ids.tolist()])
     order = np.lexsort((ids, -fused))
     own = [0, *rows_of_parts] if query.stands_alone else slice(None)
     columns = (fused, cosines[own].max(axis=0), bm25.max(axis=0))

@@ -36,8 +36,7 @@ def timeline(query: Query, transaction: Transaction, snapshot: Snapshot) -> Time
     ids, scores = snapshot.keywords.search(query.text, MOST, Filters(sources=query.filters.sources))
     if not len(ids):
         return Timeline()
-    near = ids[scores >= NEAR * scores[0]].tolist()
-    articles, origins = transaction.articles_of(near), transaction.origins(near)
-    days = {article: origins[number][1] for number, article in articles.items()}
+    origins = transaction.origins(ids[scores >= NEAR * scores[0]].tolist())
+    days = {article: published for article, _, published in origins.values()}
     months = Counter(day.replace(day=1) for day in days.values() if day)
     return Timeline(months=tuple(sorted(months.items())), undated=sum(day is None for day in days.values()))

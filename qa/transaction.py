@@ -208,14 +208,14 @@ class Transaction:
         """Map passage ids to their articles' ids; an id that no longer exists is left out."""
         return dict(self._of_passages("a.id", ids))
 
-    def origins(self, ids: Iterable[int]) -> dict[int, tuple[str | None, date | None]]:
-        """Map passage ids to their article's source and date; an id that no longer exists is left out.
+    def origins(self, ids: Iterable[int]) -> dict[int, tuple[str, str | None, date | None]]:
+        """Map passage ids to their article's id, source and date; an id that no longer exists is left out.
 
-        It takes longer than :meth:`articles_of`: in the file, both stand behind the article's text.
+        It takes longer than :meth:`articles_of`: in the file, the last two stand behind the article's text.
         """
         return {
-            number: (source, published and date.fromisoformat(published))
-            for number, source, published in self._of_passages("a.source, a.published", ids)
+            number: (article, source, published and date.fromisoformat(published))
+            for number, article, source, published in self._of_passages("a.id, a.source, a.published", ids)
         }
 
     def _of_passages(self, columns: str, ids: Iterable[int]) -> sqlite3.Cursor:

@@ -47,6 +47,17 @@ class Wrapped:
         return getattr(self._encoder, name)
 
 
+def failing_on(words: str, encoder) -> Wrapped:
+    """The encoder, unable to encode texts with these words."""
+
+    def encode(texts):
+        if any(words in text for text in texts):
+            raise RuntimeError("a tensor of the wrong shape")
+        return encoder.encode(texts)
+
+    return Wrapped(encoder, encode)
+
+
 # -- the pipeline --------------------------------------------------------------------------------
 
 
@@ -135,13 +146,7 @@ def test_an_article_read_twice_in_one_batch_is_stored_once(archive, article):
 @pytest.mark.usefixtures("small_batches")
 def test_one_article_that_cannot_be_encoded_costs_only_itself(archive):
     encoder = archive.encoder
-
-    def encode(texts):
-        if any("bridge 5." in text for text in texts):
-            raise RuntimeError("a tensor of the wrong shape")
-        return encoder.encode(texts)
-
-    archive.encoder = Wrapped(encoder, encode)
+    archive.encoder = failing_on("bridge 5.", encoder)
     report = archive.add(articles(9))
     assert report.added == 8
     assert report.skipped == [qa.Skipped("a5", "cannot be encoded: a tensor of the wrong shape")]
@@ -150,14 +155,7 @@ def test_one_article_that_cannot_be_encoded_costs_only_itself(archive):
 
 
 def test_a_copy_of_an_article_that_cannot_be_encoded_costs_only_itself_too(archive, article):
-    encoder = archive.encoder
-
-    def encode(texts):
-        if any("broken" in text for text in texts):
-            raise RuntimeError("a tensor of the wrong shape")
-        return encoder.encode(texts)
-
-    archive.encoder = Wrapped(encoder, encode)
+    archive.encoder = failing_on("broken", archive.encoder)
     why = "cannot be encoded: a tensor of the wrong shape"
     report = archive.add(
         [article("one", "A broken text."), article("two", "A broken text."), article("three")]
