@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from embeddings.reader_input import Pair, PairEncoder, Tokens
+from evals.reader_adversary import altered, names
 from evals.reader_data import Document, Question, ReadingData
 
 
@@ -41,8 +42,8 @@ PHASES: tuple[tuple[float, dict[str, float]], ...] = (
     (
         1.0,
         {
-            "qamr_pos": 0.04, "shift_pos": 0.27, "shift_neg": 0.06, "shift_cut": 0.01, "shift_swap": 0.06,
-            "squad_pos": 0.20, "squad_none": 0.26, "squad_neg": 0.10,
+            "qamr_pos": 0.04, "shift_pos": 0.17, "shift_neg": 0.05, "shift_cut": 0.02, "shift_swap": 0.12,
+            "squad_pos": 0.17, "squad_swap": 0.07, "squad_none": 0.28, "squad_neg": 0.08,
         },
     ),
 )  # fmt: skip
@@ -69,7 +70,7 @@ class Sampler:
         qamr = [q for q in answerable if q.family == "qamr"]
         groups = {
             "qamr_pos": qamr, "qamr_neg": qamr, "shift_pos": shift, "shift_neg": shift, "shift_cut": shift,
-            "shift_swap": shift, "squad_pos": squad, "squad_neg": squad,
+            "shift_swap": shift, "squad_pos": squad, "squad_neg": squad, "squad_swap": squad,
             "squad_none": [q for q in data.train if q.family == "squad2" and not q.answerable],
         }  # fmt: skip
         self._streams = {kind: self._cycle(group) for kind, group in groups.items()}
@@ -80,9 +81,10 @@ class Sampler:
             if data.documents[a].title and data.documents[a].article == data.documents[b].article
         }
         self._names: dict[str, list[str]] = {}
-        for question in shift:
+        for question in answerable:
             article = data.documents[question.doc_id].article
-            self._names.setdefault(article, []).extend(_names(question.text))
+            self._names.setdefault(article, []).extend(names(question.text))
+        self._articles = list(self._names)
 
     def _cycle(self, group: Sequence[Question]) -> Iterator[Question]:
         while group:
@@ -116,11 +118,11 @@ class Sampler:
             if rest is None:
                 return None
             text, spans = rest, ()
-        elif kind == "shift_swap":
-            swapped = self._swapped(asked, doc)
-            if swapped is None:
+        elif kind.endswith("_swap"):
+            changed = self._altered(question, doc)
+            if changed is None:
                 return None
-            asked, spans = swapped, ()
+            asked, spans = changed, ()
         elif kind.endswith("_pos") and doc.id in self._next and self._random.random() < _TWO_PASSAGES:
             other = self._data.documents[self._next[doc.id]].text
             if self._random.random() < 0.5:
@@ -149,18 +151,14 @@ class Sampler:
         ends = tuple(pair.first + e - 1 for _, e in inside) or (0,)
         return Example(pair, starts, ends, float(bool(inside)))
 
-    def _swapped(self, asked: str, doc: Document) -> str | None:
-        """The question with one of its names or numbers replaced by another of the article, absent here."""
-        mine = _names(asked)
-        others = [n for n in self._names[doc.article] if n not in doc.text and n not in asked]
-        if not others:
-            elsewhere = self._names[self._random.choice(list(self._names))]
-            others = [n for n in elsewhere if n not in doc.text and n not in asked]
-        if not mine or not others:
-            return None
-        old = self._random.choice(mine)
-        alike = [n for n in others if n[0].isdigit() == old[0].isdigit()]
-        return asked.replace(old, self._random.choice(alike), 1) if alike else None
+    def _altered(self, question: Question, doc: Document) -> str | None:
+        """The question changed, with names of its own article, or of any where those do not fit."""
+        for article in (doc.article, self._random.choice(self._articles)):
+            others = self._names[article]
+            changed = altered(question.text, doc.text, question.answers, others, self._random)
+            if changed is not None:
+                return changed
+        return None
 
 
 def token_range(passage: Tokens, span: tuple[int, int]) -> tuple[int, int]:
@@ -168,11 +166,6 @@ def token_range(passage: Tokens, span: tuple[int, int]) -> tuple[int, int]:
     start = int(np.searchsorted(passage.offsets[:, 1], span[0], side="right"))
     end = int(np.searchsorted(passage.offsets[:, 0], span[1], side="left"))
     return min(start, len(passage) - 1), max(end, min(start, len(passage) - 1) + 1)
-
-
-def _names(text: str) -> list[str]:
-    """Capitalised word groups past the first word, and numbers."""
-    return [m.group() for m in re.finditer(r"(?<=\s)(?:[A-Z]\w+(?:\s[A-Z]\w+)*|\d[\d,.]*\d|\d+)\b", text)]
 
 
 def _without_answer(text: str, spans: Sequence[tuple[int, int]], answers: Sequence[str]) -> str | None:

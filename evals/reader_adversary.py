@@ -1,0 +1,124 @@
+"""Turns an answerable question into one that its passage does not answer, by one small change.
+
+The changes are those squad2's authors were seen to make (Rajpurkar et al. 2018, "Know What You Don't Know",
+table 2): a name or number exchanged, a word turned into its opposite, a negation. A changed question may by chance
+still have its answer; names that the passage has, which risk it most, are the rarest change.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+
+_PAIRS = """
+before/after first/last earliest/latest early/late oldest/youngest old/young older/younger largest/smallest
+larger/smaller large/small big/small biggest/smallest highest/lowest higher/lower high/low longest/shortest
+longer/shorter long/short most/least more/fewer greater/lesser better/worse best/worst good/bad strong/weak
+stronger/weaker fast/slow quickly/slowly easy/difficult easily/barely heavy/light hot/cold warmer/cooler rich/poor
+cheap/expensive common/rare popular/unpopular important/unimportant possible/impossible able/unable likely/unlikely
+positive/negative major/minor main/least majority/minority public/private modern/ancient domestic/foreign
+internal/external inside/outside above/below with/without near/far north/south northern/southern
+east/west eastern/western upper/lower left/right top/bottom maximum/minimum increase/decrease increased/decreased
+increasing/decreasing rise/fall rose/fell gain/lose gained/lost win/lose won/lost begin/end began/ended start/stop
+started/stopped open/close opened/closed join/leave joined/left create/destroy created/destroyed build/demolish
+built/demolished found/abolish founded/dissolved allow/forbid allowed/forbidden accept/reject accepted/rejected
+support/oppose supported/opposed include/exclude included/excluded agree/disagree agreed/disagreed
+approve/disapprove approved/disapproved like/dislike liked/disliked love/hate recommend/discourage
+recommended/discouraged add/remove added/removed buy/sell bought/sold arrive/depart arrived/departed
+born/buried attack/defend attacked/defended cause/prevent caused/prevented help/hinder helped/hindered
+improve/worsen improved/worsened succeed/fail succeeded/failed success/failure advantage/disadvantage
+advantages/disadvantages benefit/harm benefits/harms men/women man/woman male/female father/mother husband/wife
+son/daughter brother/sister friend/enemy friends/enemies always/never often/rarely usually/rarely same/different
+similar/different dead/alive wet/dry full/empty safe/dangerous necessary/unnecessary required/forbidden
+winter/summer day/night past/future happy/unhappy
+"""
+_OPPOSITES: dict[str, str] = {}
+for _pair in _PAIRS.split():
+    _one, _other = _pair.split("/")
+    _OPPOSITES.setdefault(_one, _other)
+    _OPPOSITES.setdefault(_other, _one)
+_AUXILIARY = re.compile(
+    r"\b(did|does|do|was|were|is|are|has|have|had|can|could|would|should|will)\b(?!n't| not)"
+)
+_CONTRACTED = {"can": "can't", "will": "won't"}
+# how often each change is tried first, of a hundred: another's name, a name of the passage, an opposite, a negation
+_SHARES = (40, 16, 32, 12)
+
+
+def altered(
+    asked: str, passage: str, answers: Sequence[str], others: Sequence[str], chance: random.Random
+) -> str | None:
+    """`asked` with one change, or None where no change fits.
+
+    Args:
+        asked: a question that `passage` answers.
+        passage: the text it is asked of.
+        answers: accepted answers; none of them is put into the question.
+        others: names and numbers to exchange one of the question's with; those that the passage has are not used.
+        chance: draws the kind of change and its place.
+    """
+
+    def absent() -> str | None:
+        return _renamed(asked, [n for n in others if n not in passage], chance)
+
+    def present() -> str | None:
+        told = {part for answer in answers for part in answer.split()}
+        return _renamed(asked, [n for n in names(passage) if not told & set(n.split())], chance)
+
+    changes: list[Callable[[], str | None]] = [
+        absent,
+        present,
+        lambda: _opposite(asked, passage, chance),
+        lambda: _negated(asked, chance),
+    ]
+    first = chance.choices(range(len(changes)), weights=_SHARES)[0]
+    # a negation is tried only where it was drawn: it fits nearly everywhere, and would be most of what is seen
+    for change in [changes[first], *changes[:first], *changes[first + 1 : 3]]:
+        if (question := change()) is not None:
+            return question
+    return None
+
+
+def names(text: str) -> list[str]:
+    """Capitalised word groups past the first word, and numbers."""
+    return [m.group() for m in re.finditer(r"(?<=\s)(?:[A-Z]\w+(?:\s[A-Z]\w+)*|\d[\d,.]*\d|\d+)\b", text)]
+
+
+def _renamed(asked: str, others: Sequence[str], chance: random.Random) -> str | None:
+    mine = names(asked)
+    if not mine:
+        return None
+    old = chance.choice(mine)
+    alike = [n for n in others if _kind(n) == _kind(old) and n not in asked]
+    return asked.replace(old, chance.choice(alike), 1) if alike else None
+
+
+def _kind(name: str) -> str:
+    """Names are alike names; years are alike years, other numbers other numbers."""
+    if not name[0].isdigit():
+        return "name"
+    return "year" if re.fullmatch(r"1\d{3}|20\d\d", name) else "number"
+
+
+def _opposite(asked: str, passage: str, chance: random.Random) -> str | None:
+    """One word turned around, where the passage does not have the opposite."""
+    said = set(re.findall(r"\w+", passage.casefold()))
+    places = [
+        m for m in re.finditer(r"\b[a-z]+\b", asked)
+        if m.group() in _OPPOSITES and _OPPOSITES[m.group()] not in said
+    ]  # fmt: skip
+    if not places:
+        return None
+    place = chance.choice(places)
+    return asked[: place.start()] + _OPPOSITES[place.group()] + asked[place.end() :]
+
+
+def _negated(asked: str, chance: random.Random) -> str | None:
+    """`asked` with its first auxiliary verb denied."""
+    verb = _AUXILIARY.search(asked)
+    if verb is None:
+        return None
+    word = verb.group()
+    denied = _CONTRACTED.get(word, f"{word}n't") if chance.random() < 0.6 else f"{word} not"
+    return asked[: verb.start()] + denied + asked[verb.end() :]
