@@ -341,6 +341,35 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
         assert torch.allclose(weight, again.average[name], atol=weight.abs().max().item() / 100), name
 
 
+@pytest.mark.parametrize(
+    ("asked", "passage", "others", "expected"),
+    [
+        (
+            "Where did Ann Lee win in 1998?",
+            "In 1998 Ann Lee won in Rome, and Bo Yi in 1920.",
+            ["Cai Fu", "2003", "400"],
+            {
+                "Where did Cai Fu win in 1998?",
+                "Where did Ann Lee win in 2003?",
+                "Where did Bo Yi win in 1998?",
+                "Where did Ann Lee win in 1920?",
+                "Where did Ann Lee lose in 1998?",
+                "Where didn't Ann Lee win in 1998?",
+                "Where did not Ann Lee win in 1998?",
+            },
+        ),
+        # the passage has the opposite too; no verb to deny, no other name: nothing is changed
+        ("Who took the first and last step?", "Bo took the first step, Cai the last.", [], {None}),
+        ("Who can swim?", "Bo can swim.", [], {None, "Who can't swim?", "Who can not swim?"}),
+    ],
+)
+def test_a_question_is_changed_by_what_its_passage_does_not_say(asked, passage, others, expected):
+    from evals.reader_adversary import altered
+
+    found = {altered(asked, passage, ["Rome"], others, random.Random(seed)) for seed in range(300)}
+    assert found == expected
+
+
 def test_reading_scores_match_a_count_by_hand():
     from evals.reader_metrics import Reply, best_threshold, f1_at, reading_scores
 
