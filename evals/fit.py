@@ -34,17 +34,21 @@ from qa.selection import Candidate, Evidence, Selector
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
+from qa.types import Turn
 from qa.understanding import understand
+from qa.wording import words_for
 
 MOST_NEEDLESS = 0.07
 """Share of the answerable questions of any one set that the threshold may refuse."""
 REGULARISATION = 1e-3
 ELSEWHERE = 60
-"""Questions of each set that are asked of another set's archive."""
+"""Questions of each set that are asked of another set's archive, and that are asked after another subject."""
 CHOICE = ("words", "context", "passage", "first", "kind", "fragment", "cosine")
 CHOICE_READING = ("words", "context", "passage", "first", "kind", "fragment", "relevance", "span")
 """With a reader sentences are compared with the question after they are chosen."""
-CONFIDENCE = ("words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span")
+CONFIDENCE = (
+    "words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span", "follows", "conversation",
+)  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +90,8 @@ def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, 
             used = archive.reader.fingerprint if archive.reader else None
             encoder = archive.encoder.fingerprint
             examples += collect(archive, dataset.name, dataset.questions, home=True)
+            changed = list(after_another_subject(dataset.questions))[:ELSEWHERE]
+            examples += collect(archive, f"{dataset.name} after another subject", changed, home=True)
             away = datasets[number - 1]
             examples += collect(archive, away.name, away.questions[:ELSEWHERE], home=False)
         click.echo(f"{dataset.name}: {len(examples)} questions so far", err=True)
@@ -149,6 +155,18 @@ def collect(
                 gold=np.zeros(len(found), bool) if gold is None else gold,
                 located=located,
             )
+
+
+def after_another_subject(questions: Sequence[Question]) -> Iterator[Question]:
+    """Yield the first questions again as if another of the set, and its answer, had come before.
+
+    The only conversations of the public sets stay with their subject; these teach that people do not.
+    """
+    first = [q for q in questions if not q.history]
+    for question, other in zip(first, [*first[1:], *first[:1]], strict=True):
+        told = other.answers[0] if other.answers else words_for(other.question).silent
+        turns = Turn(role="user", content=other.question), Turn(role="assistant", content=told)
+        yield question.model_copy(update={"history": turns})
 
 
 def _gold(

@@ -86,11 +86,11 @@ class Glossary:
 
     def expand(self, query: Query) -> Query:
         """Search, and read, a question in the archive's own words too; the same query where it has none."""
-        said, text = self.rewrite(query.question), self.rewrite(query.text)
-        if said == query.question and text == query.text:
+        said, read = self.rewrite(query.question), self.rewrite(query.read)
+        if said == query.question and read == query.read:
             return query
         context = (*query.context, (said, REWRITTEN_WEIGHT))
-        return query.model_copy(update={"context": context, "reading": text})
+        return query.model_copy(update={"context": context, "reading": read})
 
     def rewrite(self, text: str) -> str:
         """Put the archive's own terms in the place of the others."""

@@ -140,8 +140,9 @@ class Query(Frozen):
 
     ``question`` is what was asked, cleaned. ``text`` stands alone: it says what a follow-up leaves to the
     conversation. ``context`` holds texts of the conversation that are searched too, with their weights;
-    the question itself weighs 1. ``reading`` is ``text`` in the archive's own words, where a glossary has them.
-    "Yesterday" and "last month" count from ``today``.
+    the question itself weighs 1. Passages are read for an answer to ``reading``, where that is not the question
+    itself: standing alone, or in the archive's own words, where a glossary has them. ``conversation`` is all that
+    was asked and the last answer; ``None`` for a first question. "Yesterday" and "last month" count from ``today``.
     """
 
     question: Text
@@ -149,12 +150,13 @@ class Query(Frozen):
     filters: Filters = Filters()
     context: tuple[tuple[Text, float], ...] = ()
     reading: Text | None = None
+    conversation: Text | None = None
     today: date = Field(default_factory=date.today)
 
     @property
     def read(self) -> str:
         """The words in which passages are read for an answer."""
-        return self.reading or self.text
+        return self.reading or self.question
 
     @property
     def stands_alone(self) -> bool:

@@ -55,7 +55,8 @@ def understand(
 ) -> tuple[Query, tuple[str, ...]]:
     """Make a query of a question, and tell in notices what was changed about it.
 
-    A question that leans on the conversation is searched with the last question before it.
+    The conversation is searched beside it. Passages are read for an answer to the question as it was asked,
+    or as it stands alone where it has too few words for that.
 
     Raises:
         QuestionError: Nothing is left to search for.
@@ -72,7 +73,14 @@ def understand(
         context.append((" ".join([*asked, text]), ASKED_WEIGHT))
     if told:
         context.append((told[-1], TOLD_WEIGHT))
-    query = Query(question=text, text=standalone, filters=filters or Filters(), context=tuple(context))
+    query = Query(
+        question=text,
+        text=standalone,
+        filters=filters or Filters(),
+        context=tuple(context),
+        reading=standalone if len(terms(text)) < FEW_TERMS else None,
+        conversation=" ".join([*asked, text, *told[-1:]]) if turns else None,
+    )
     return query, notices
 
 
@@ -91,7 +99,8 @@ def parts(query: Query) -> list[Query]:
         before = found[-1].text if found and leans_on_history(piece) else subject
         context = ((before, ASKED_WEIGHT),) if before and found else query.context
         text = f"{before} {question}".strip()
-        found.append(Query(question=question, text=text, filters=query.filters, context=context))
+        part = {"question": question, "text": text, "context": context, "reading": text if found else None}
+        found.append(query.model_copy(update=part))
     return found
 
 
