@@ -34,21 +34,15 @@ from qa.selection import Candidate, Evidence, Selector
 from qa.settings import Settings
 from qa.snapshot import Snapshot
 from qa.transaction import Transaction
-from qa.types import Turn
 from qa.understanding import understand
-from qa.wording import words_for
 
-MOST_NEEDLESS = 0.07
-"""Share of the answerable questions of any one set that the threshold may refuse."""
-REGULARISATION = 1e-3
+REGULARISATION = 1e-4
 ELSEWHERE = 60
-"""Questions of each set that are asked of another set's archive, and that are asked after another subject."""
+"""Questions of each set that are asked of another set's archive."""
 CHOICE = ("words", "context", "passage", "first", "kind", "fragment", "cosine")
 CHOICE_READING = ("words", "context", "passage", "first", "kind", "fragment", "relevance", "span")
 """With a reader sentences are compared with the question after they are chosen."""
-CONFIDENCE = (
-    "words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span", "follows", "conversation",
-)  # fmt: skip
+CONFIDENCE = ("words", "context", "passage", "kind", "unknown", "cosine", "relevance", "span")
 
 Floats = NDArray[np.float64]
 
@@ -90,8 +84,6 @@ def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, 
             used = archive.reader.fingerprint if archive.reader else None
             encoder = archive.encoder.fingerprint
             examples += collect(archive, dataset.name, dataset.questions, home=True)
-            changed = list(after_another_subject(dataset.questions))[:ELSEWHERE]
-            examples += collect(archive, f"{dataset.name} after another subject", changed, home=True)
             away = datasets[number - 1]
             examples += collect(archive, away.name, away.questions[:ELSEWHERE], home=False)
         click.echo(f"{dataset.name}: {len(examples)} questions so far", err=True)
@@ -157,18 +149,6 @@ def collect(
             )
 
 
-def after_another_subject(questions: Sequence[Question]) -> Iterator[Question]:
-    """Yield the first questions again as if another of the set, and its answer, had come before.
-
-    The only conversations of the public sets stay with their subject; these teach that people do not.
-    """
-    first = [q for q in questions if not q.history]
-    for question, other in zip(first, [*first[1:], *first[:1]], strict=True):
-        told = other.answers[0] if other.answers else words_for(other.question).silent
-        turns = Turn(role="user", content=other.question), Turn(role="assistant", content=told)
-        yield question.model_copy(update={"history": turns})
-
-
 def _gold(
     archive: qa.Archive, question: Question, found: Sequence[Candidate]
 ) -> tuple[NDArray[np.bool_], bool]:
@@ -191,7 +171,7 @@ def _gold(
 def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
     """Fit both models, each set weighing the same, and the threshold.
 
-    It refuses at most ``NEEDLESS`` of all answerable questions, and at most ``MOST_NEEDLESS`` of any one set's.
+    It refuses at most ``NEEDLESS`` of any set's answerable questions.
 
     Args:
         examples: The evidence.
@@ -206,8 +186,7 @@ def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
     for example in examples:
         if example.home and example.answerable:
             sure.setdefault(example.dataset, []).append(_confidence(example, fitted))
-    everywhere = float(np.quantile(np.concatenate(list(sure.values())), NEEDLESS))
-    refuse = min(everywhere, *(float(np.quantile(values, MOST_NEEDLESS)) for values in sure.values()))
+    refuse = min(float(np.quantile(values, NEEDLESS)) for values in sure.values())
     return fitted.model_copy(update={"refuse": round(refuse, 3)})
 
 

@@ -236,8 +236,7 @@ class _Draft:
             return self.words.nothing_alike
         if found.selector.rarity.unknown > UNKNOWN:
             return self.words.unknown_words
-        about = max(found.best.evidence.context, found.best.evidence.conversation)
-        return self.words.nothing_about if about < ABOUT else self.words.near
+        return self.words.nothing_about if found.best.evidence.context < ABOUT else self.words.near
 
     def abstain(self, confidence: float, reason: str, closest: Sequence[Quote] = ()) -> Answer:
         held = self.words.coverage(self.coverage, filtered=self.query.filters.active)

@@ -53,10 +53,6 @@ class Evidence(NamedTuple):
     """The reader's logit that the passage answers."""
     span: float = 0.0
     """The reader's best span inside the sentence against "no answer", in logits."""
-    follows: float = 0.0
-    """1 for a question that others came before."""
-    conversation: float = 0.0
-    """Share of the conversation's words, weighed by rarity, that the passage and its header hold: 0..1."""
 
 
 class Candidate(NamedTuple):
@@ -114,7 +110,6 @@ class Selector:
         self.query = query = asked.query
         self.kind = asked_for(query.question)
         self.rarity = Rarity.of(query.read, keywords)
-        self._conversation = Rarity.of(query.conversation, keywords) if query.conversation else None
         self._models = models
         self._sure = sure
         self.relevance: dict[int, float] = {}
@@ -150,9 +145,7 @@ class Selector:
 
     def _candidates(self, rank: int, located: Located) -> list[Candidate]:
         ranked, passage, article = located
-        headed = f"{header(article)} {passage.text}"
-        context = self.rarity.share(headed)
-        conversation = self._conversation.share(headed) if self._conversation else 0.0
+        context = self.rarity.share(f"{header(article)} {passage.text}")
         found = []
         for start, end in split(passage.text):
             sentence = passage.text[start:end]
@@ -165,8 +158,6 @@ class Selector:
                 kind=float(span is not None or self.kind in (AnswerKind.LIST, AnswerKind.OTHER)),
                 fragment=float(_is_fragment(sentence)),
                 unknown=self.rarity.unknown,
-                follows=float(self._conversation is not None),
-                conversation=conversation,
             )
             at = passage.start + start
             answer = (at + span[0], at + span[1]) if span else None

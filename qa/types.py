@@ -141,8 +141,8 @@ class Query(Frozen):
     ``question`` is what was asked, cleaned. ``text`` stands alone: it says what a follow-up leaves to the
     conversation. ``context`` holds texts of the conversation that are searched too, with their weights;
     the question itself weighs 1. Passages are read for an answer to ``reading``, where that is not the question
-    itself: standing alone, or in the archive's own words, where a glossary has them. ``conversation`` is all that
-    was asked and the last answer; ``None`` for a first question. "Yesterday" and "last month" count from ``today``.
+    itself: standing alone, or in the archive's own words, where a glossary has them.
+    "Yesterday" and "last month" count from ``today``.
     """
 
     question: Text
@@ -150,7 +150,6 @@ class Query(Frozen):
     filters: Filters = Filters()
     context: tuple[tuple[Text, float], ...] = ()
     reading: Text | None = None
-    conversation: Text | None = None
     today: date = Field(default_factory=date.today)
 
     @property

@@ -78,8 +78,7 @@ def understand(
         text=standalone,
         filters=filters or Filters(),
         context=tuple(context),
-        reading=standalone if len(terms(text)) < FEW_TERMS else None,
-        conversation=" ".join([*asked, text, *told[-1:]]) if turns else None,
+        reading=standalone if _too_short(text) else None,
     )
     return query, notices
 
@@ -96,10 +95,12 @@ def parts(query: Query) -> list[Query]:
     found: list[Query] = []
     for piece in pieces:
         question = piece[:1].upper() + piece[1:] + ("" if piece.endswith("?") else "?")
-        before = found[-1].text if found and leans_on_history(piece) else subject
+        leans = bool(found) and leans_on_history(piece)
+        before = found[-1].text if leans else subject
         context = ((before, ASKED_WEIGHT),) if before and found else query.context
         text = f"{before} {question}".strip()
-        part = {"question": question, "text": text, "context": context, "reading": text if found else None}
+        reading = text if leans or _too_short(question) else None
+        part = {"question": question, "text": text, "context": context, "reading": reading}
         found.append(query.model_copy(update=part))
     return found
 
@@ -131,6 +132,11 @@ def leans_on_history(question: str) -> bool:
 def points_back(question: str) -> bool:
     """Whether a question says itself that it follows another one: "And …", "they", "there"."""
     return bool(_OPENS_AS_FOLLOW_UP.search(question) or _POINTS_BACK.search(question))
+
+
+def _too_short(question: str) -> bool:
+    """Whether a question has too few words to be read by itself: "Why there?"."""
+    return len(terms(question)) < FEW_TERMS
 
 
 def _subject(asked: Sequence[str]) -> str:

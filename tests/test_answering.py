@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 import qa
-from qa import listing, weights
-from qa.encoded_query import EncodedQuery
+from qa import listing
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
-from qa.models import Models, SentenceVectors
-from qa.retrieval import load_passages, rank
-from qa.selection import Selector
 from qa.sentences import split
 from qa.spans import AnswerKind, asked_for, find_answer
-from qa.understanding import parts, understand
+from qa.understanding import parts
 from tests.conftest import SEEDS
 
 
@@ -243,28 +239,3 @@ def test_what_was_said_before_is_no_evidence_for_another_subject(asked):
         after = archive.ask("Who opened the iron bridge?", history=before)
     assert after.confidence <= alone.confidence + 1e-6
     assert after.citations[0].article_id == "bridge"
-
-
-def test_a_follow_up_is_judged_by_how_much_of_the_conversation_a_passage_holds(asked):
-    history = [
-        qa.Turn(role="user", content="Did the old mill burn down?"),
-        qa.Turn(role="assistant", content="“The old mill burnt down on 30 April 1900.”"),
-    ]
-
-    def evidence(history):
-        def look(transaction, snapshot):
-            query, _ = understand("Who saw the fire there first?", history, None, asked.settings)
-            encoded = EncodedQuery.of(query, snapshot, asked.encoder)
-            passages = load_passages(rank(encoded, 10, transaction, snapshot), transaction)
-            models = Models(asked.encoder, SentenceVectors(asked.encoder), None, weights.load().no_reader)
-            found = Selector(encoded, snapshot.keywords, models).select(passages)
-            return {c.article.id: c.evidence for c in found}
-
-        return asked._published.reading(look)
-
-    first, followed = evidence(()), evidence(history)
-    assert (first["mill"].follows, first["mill"].conversation) == (0, 0)
-    assert followed["mill"].follows == 1
-    assert 0.5 < followed["mill"].conversation <= 1
-    others = [e.conversation for article, e in followed.items() if article != "mill"]
-    assert all(share < followed["mill"].conversation for share in others)

@@ -10,7 +10,6 @@ from evals.dataset import Question
 from evals.stages import STAGES, WHOLE, time_stages
 from qa import weights
 from qa.selection import Selector
-from qa.wording import words_for
 
 
 class EnglishReader:
@@ -25,19 +24,8 @@ class EnglishReader:
         raise AssertionError(f"read for {question!r}")
 
 
-def question(text: str, answers: tuple[str, ...] = (), **more) -> Question:
-    return Question(id="q", question=text, answers=answers, answerable=True, type="t", **more)
-
-
-def test_questions_are_asked_again_after_another_subject():
-    follow_up = question("And who?", history=({"role": "user", "content": "When?"},))
-    asked = [question("Who swam?", ("Ada",)), follow_up, question("谁跑了？")]
-    changed = list(fit.after_another_subject(asked))
-    assert [q.question for q in changed] == ["Who swam?", "谁跑了？"]
-    assert [[(t.role, t.content) for t in q.history] for q in changed] == [
-        [("user", "谁跑了？"), ("assistant", words_for("谁").silent)],
-        [("user", "Who swam?"), ("assistant", "Ada")],
-    ]
+def question(text: str) -> Question:
+    return Question(id="q", question=text, answerable=True, type="t")
 
 
 def test_stages_are_timed_without_a_reader_that_cannot_read_the_question(archive, article):

@@ -46,16 +46,10 @@ def test_a_follow_up_is_read_as_it_was_asked_unless_it_has_too_few_words():
     def read(question):
         return understand(question, history, None, SETTINGS)[0]
 
-    long = read("And which court did the delegation visit there afterwards?")
+    long = read("And which court did they visit there afterwards?")
     assert long.read == long.question
-    assert (
-        long.text
-        == "Who led the Nanling delegation? And which court did the delegation visit there afterwards?"
-    )
+    assert long.text == "Who led the Nanling delegation? And which court did they visit there afterwards?"
     assert read("Why there?").read == "Who led the Nanling delegation? Why there?"
-    said = "Who led the Nanling delegation? Why there? Lu Yueping."
-    assert read("Why there?").conversation == said
-    assert understand("Why there?", (), None, SETTINGS)[0].conversation is None
 
 
 @pytest.mark.parametrize(
