@@ -137,7 +137,7 @@ class Answerer:
             return None
         words = draft.words
         why = words.no_field.format(title=article.title or article.id, label=words.fields[name])
-        return draft.abstain(0.2, why, [opening(article)])
+        return draft.abstain(1 - STATED, why, [opening(article)])
 
 
 class _Found(NamedTuple):
