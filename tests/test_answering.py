@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import qa
-from qa import listing
+from qa import listing, weights
 from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
 from qa.sentences import split
 from qa.spans import AnswerKind, asked_for, find_answer
@@ -104,6 +104,7 @@ def test_metadata_that_is_not_stated_is_not_guessed(asked):
     answer = asked.ask("When was the article about the iron bridge published?")
     assert answer.abstained
     assert answer.reason == "“The bridge” states no publication date."
+    assert answer.confidence < weights.load().no_reader.refuse
 
 
 def test_credits_in_the_text_are_quoted(asked):
