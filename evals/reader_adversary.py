@@ -2,7 +2,7 @@
 
 The changes are those squad2's authors were seen to make (Rajpurkar et al. 2018, "Know What You Don't Know",
 table 2): a name or number exchanged, a word turned into its opposite, a negation. A changed question may by chance
-still have its answer; names that the passage has, which risk it most, are the rarest change.
+still have its answer, most of all with another name of the passage.
 """
 
 from __future__ import annotations

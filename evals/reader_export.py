@@ -56,8 +56,8 @@ Stanovsky, He, Dagan, Zettlemoyer (QAMR). Texts: Wikipedia, Wikinews, Reddit, Am
 Held out by seeded hash, never mined or trained on: {held_out} ({questions} questions).
 
 Negatives: squad2's adversarial questions; passages that BM25 and MiniLM rank high without an accepted
-answer; for SQuADShifts also passages without their answer sentence, and questions with a name or number
-exchanged.
+answer; for SQuADShifts also passages without their answer sentence; for both, answerable questions changed by
+a name or number exchanged, an opposite, or a negation (evals/reader_adversary.py).
 
 ## Settings
 
