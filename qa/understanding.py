@@ -78,7 +78,7 @@ def understand(
         text=standalone,
         filters=filters or Filters(),
         context=tuple(context),
-        reading=standalone if _too_short(text) else None,
+        reading=standalone if standalone != text and _too_short(text) else None,
     )
     return query, notices
 
@@ -86,7 +86,7 @@ def understand(
 def parts(query: Query) -> list[Query]:
     """Split a question that asks several things ("Who led it, and when …?") into queries for each.
 
-    A part that names no subject of its own is searched with the part before it.
+    A part that names no subject of its own is searched, and read, with the part before it.
     """
     pieces = [piece.strip(" ,;") for piece in _AND_ALSO.split(query.question)]
     if len(pieces) == 1 or any(len(piece.split()) < 2 and not leans_on_history(piece) for piece in pieces):
@@ -99,7 +99,7 @@ def parts(query: Query) -> list[Query]:
         before = found[-1].text if leans else subject
         context = ((before, ASKED_WEIGHT),) if before and found else query.context
         text = f"{before} {question}".strip()
-        reading = text if leans or _too_short(question) else None
+        reading = text if leans or (subject and _too_short(question)) else None
         part = {"question": question, "text": text, "context": context, "reading": reading}
         found.append(query.model_copy(update=part))
     return found

@@ -50,6 +50,7 @@ def test_a_follow_up_is_read_as_it_was_asked_unless_it_has_too_few_words():
     assert long.read == long.question
     assert long.text == "Who led the Nanling delegation? And which court did they visit there afterwards?"
     assert read("Why there?").read == "Who led the Nanling delegation? Why there?"
+    assert understand("Why there?", (), None, SETTINGS)[0].reading is None
 
 
 @pytest.mark.parametrize(
