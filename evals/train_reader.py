@@ -32,6 +32,7 @@ from evals.reader_model import (
     pretrained_model,
 )
 from evals.reader_sampler import Example, Sampler
+from evals.reader_words import Words
 
 if TYPE_CHECKING:
     import torch
@@ -231,8 +232,26 @@ def main() -> None:
 @click.option(
     "--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with."
 )
+@click.option(
+    "--stream", default=3, show_default=True, help="Seed of the examples: another one, other examples."
+)
+@click.option(
+    "--wordnet",
+    type=click.Path(path_type=Path),
+    default=Path("/usr/share/wordnet"),
+    show_default=True,
+    help="Folder of WordNet's files (apt-get install wordnet-base).",
+)
 def train(
-    root: Path, out: Path, steps: int, threads: int, seed: int, rate: float, start: Path | None
+    root: Path,
+    out: Path,
+    steps: int,
+    threads: int,
+    seed: int,
+    rate: float,
+    start: Path | None,
+    stream: int,
+    wordnet: Path,
 ) -> None:
     """Train for so many steps; continues where a checkpoint is found."""
     import torch
@@ -253,7 +272,7 @@ def train(
     elif start is not None:
         run.start_from(start)
         run.save(out / EARLIER)
-    sampler = Sampler(data, negatives, pair_encoder(), seed=seed + run.steps)
+    sampler = Sampler(data, negatives, pair_encoder(), Words(wordnet), seed=stream + run.steps)
     # what begins with a trained reader goes on where its training ended: in the last phase
     phase = (lambda: 1.0) if start is not None else (lambda: run.progress)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=phase), out)

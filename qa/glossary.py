@@ -89,7 +89,8 @@ class Glossary:
         said, read = self.rewrite(query.question), self.rewrite(query.read)
         if said == query.question and read == query.read:
             return query
-        context = (*query.context, (said, REWRITTEN_WEIGHT))
+        searched = () if said == query.question else ((said, REWRITTEN_WEIGHT),)
+        context = (*query.context, *searched)
         return query.model_copy(update={"context": context, "reading": read})
 
     def rewrite(self, text: str) -> str:

@@ -81,6 +81,12 @@ class TestRewriting:
         assert expanded.read == "Where is the procuratorate?"
         assert expanded.question == "Where is the prosecutor's office?"
 
+    def test_a_query_whose_reading_alone_has_such_words_is_searched_once(self):
+        asked = query("And where?").model_copy(update={"reading": "Who led the prosecutor's office? And where?"})
+        expanded = Glossary.parse(SAID).expand(asked)
+        assert expanded.searched == (("And where?", 1.0),)
+        assert expanded.read == "Who led the procuratorate? And where?"
+
     def test_a_query_without_such_words_stays_the_same(self):
         asked = query("Where is the procuratorate?")
         assert Glossary.parse(SAID).expand(asked) is asked
