@@ -34,8 +34,11 @@ _AUXILIARY = re.compile(
 )
 _CONTRACTED = {"can": "can't", "will": "won't"}
 _LEFT_ALONE = frozenset("been being be in of or by as at an no what who how name type kind may might".split())
+# how much rather a word is exchanged that the passage has
 _IN_PASSAGE = 4
+# how often what can be exchanged in the passage is exchanged there, and the question left as people asked it
 _OF_PASSAGE = 0.3
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -79,19 +82,19 @@ class Adversary:
             others: names and numbers to exchange one of the question's with; those that the passage has are not
                 used.
         """
-        told = {part for answer in answers for part in re.findall(r"\w+", answer)}
-        said = re.findall(r"\w+", passage)
+        told = {word for answer in answers for word in _WORD.findall(answer)}
+        said = _WORD.findall(passage)
         there = set(said) | {w.casefold() for w in said}
+        absent = [n for n in others if n not in passage]
+        present = _apart(names(passage), told)
+        elsewhere = _apart(sorted(there), told | set(_WORD.findall(asked)))
         kinds: list[tuple[int, Callable[[], Change | None]]] = [
-            (22, lambda: self._renamed(asked, [n for n in others if n not in passage])),
-            (14, lambda: self._renamed(asked, _apart(names(passage), told), of_passage=True)),
-            (28, lambda: self._exchanged(asked, there, self._opposites)),
-            (14, lambda: self._exchanged(asked, there, self._words.sisters)),
-            (
-                16,
-                lambda: self._misplaced(asked, _apart(sorted(there), told | set(re.findall(r"\w+", asked)))),
-            ),
-            (6, lambda: self._negated(asked)),
+            (8, lambda: self._renamed(asked, absent)),
+            (24, lambda: self._renamed(asked, present, of_passage=True)),
+            (20, lambda: self._exchanged(asked, there, self._opposites)),
+            (6, lambda: self._exchanged(asked, there, self._words.sisters)),
+            (34, lambda: self._misplaced(asked, elsewhere)),
+            (8, lambda: self._negated(asked)),
         ]
         first = self._chance.choices(kinds, weights=[share for share, _ in kinds])[0]
         # a negation is tried only where it was drawn: it fits nearly everywhere, and would be most of what is seen

@@ -50,7 +50,7 @@ PHASES: tuple[tuple[float, dict[str, float]], ...] = (
 )  # fmt: skip
 _NO_TITLE = 0.3
 _TWO_PASSAGES = 0.12
-_REWORDED = 0.12
+_REWORDED = 0.25
 _CROP = 208
 
 

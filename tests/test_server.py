@@ -534,3 +534,16 @@ def test_a_server_told_to_stop_ends_the_answer_it_has_begun(tmp_path):
     finally:
         server.kill()
         server.communicate()
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "You have asked 1 questions"), ("zh-CN", "请稍后再试")])
+def test_who_asks_too_often_is_told_in_their_language(seed_archive, language, said):
+    seed_archive.settings = seed_archive.settings.model_copy(update={"rate": 1})
+    page = app.create_app(seed_archive)
+    page.state.ready.set()
+    with TestClient(page, base_url="http://archive.test", headers={"Accept-Language": language}) as client:
+        assert client.post("/turn", json={"question": "Who?"}).status_code == 200
+        refused = client.post("/turn", json={"question": "Who?"})
+    assert refused.status_code == 503
+    assert said in refused.json()["message"]
+    assert int(refused.headers["Retry-After"]) > 0

@@ -83,7 +83,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
                 reply = reply_to(archive, asking)
                 told = turn_json(archive, reply, asking, texts, feedback=feedback)
         except Busy as error:
-            return _json({"message": str(error)}, 503, {"Retry-After": str(error.retry_after)})
+            return _busy(error, texts)
         except PROBLEMS as error:
             return _json({"message": str(error)}, 422)
         if settings.log_questions:
@@ -112,7 +112,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
                 with gate.admitted(client(request.scope)):
                     keep(archive, said, reply_to(archive, asking).answer, asking.history)
             except Busy as error:
-                return _json({"message": str(error)}, 503, {"Retry-After": str(error.retry_after)})
+                return _busy(error, _texts(request))
             except PROBLEMS as error:
                 return _json({"message": str(error)}, 422)
             return _json({"message": _texts(request).feedback_kept})
@@ -125,6 +125,12 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: Gate) -
 
 def _texts(request: Request) -> Texts:
     return texts_for(request.headers.get("accept-language"))
+
+
+def _busy(error: Busy, texts: Texts) -> JSONResponse:
+    """Say that no question is let in just now; in the reader's language, if less exactly."""
+    said = str(error) if texts.lang == "en" else texts.busy
+    return _json({"message": said}, 503, {"Retry-After": str(error.retry_after)})
 
 
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:
