@@ -82,7 +82,9 @@ class TestRewriting:
         assert expanded.question == "Where is the prosecutor's office?"
 
     def test_a_query_whose_reading_alone_has_such_words_is_searched_once(self):
-        asked = query("And where?").model_copy(update={"reading": "Who led the prosecutor's office? And where?"})
+        asked = query("And where?").model_copy(
+            update={"reading": "Who led the prosecutor's office? And where?"}
+        )
         expanded = Glossary.parse(SAID).expand(asked)
         assert expanded.searched == (("And where?", 1.0),)
         assert expanded.read == "Who led the procuratorate? And where?"

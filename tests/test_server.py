@@ -536,7 +536,9 @@ def test_a_server_told_to_stop_ends_the_answer_it_has_begun(tmp_path):
         server.communicate()
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "You have asked 1 questions"), ("zh-CN", "请稍后再试")])
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "You have asked 1 questions"), ("zh-CN", "请稍后再试")]
+)
 def test_who_asks_too_often_is_told_in_their_language(seed_archive, language, said):
     seed_archive.settings = seed_archive.settings.model_copy(update={"rate": 1})
     page = app.create_app(seed_archive)
