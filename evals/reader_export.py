@@ -56,10 +56,8 @@ Stanovsky, He, Dagan, Zettlemoyer (QAMR). Texts: Wikipedia, Wikinews, Reddit, Am
 Held out by seeded hash, never mined or trained on: {held_out} ({questions} questions).
 
 Negatives: squad2's adversarial questions; passages that BM25 and MiniLM rank high without an accepted
-answer; for SQuADShifts also passages without their answer sentence; for both, question or passage changed by a name
-or number exchanged, an opposite, another word of the sort, or a negation (evals/reader_adversary.py). One answerable
-question in eight is reworded. Opposites, sorts and synonyms are from WordNet 3.0 (Princeton University, its own
-permissive licence; only the training reads it).
+answer; for SQuADShifts also passages without their answer sentence; for both, answerable questions changed by
+a name or number exchanged, an opposite, or a negation (evals/reader_adversary.py).
 
 ## Settings
 

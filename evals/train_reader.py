@@ -32,7 +32,6 @@ from evals.reader_model import (
     pretrained_model,
 )
 from evals.reader_sampler import Example, Sampler
-from evals.reader_words import Words
 
 if TYPE_CHECKING:
     import torch
@@ -233,25 +232,13 @@ def main() -> None:
     "--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with."
 )
 @click.option(
-    "--stream", default=3, show_default=True, help="Seed of the examples: another one, other examples."
-)
-@click.option(
-    "--wordnet",
-    type=click.Path(path_type=Path),
-    default=Path("/usr/share/wordnet"),
+    "--stream",
+    default=3,
     show_default=True,
-    help="Folder of WordNet's files (apt-get install wordnet-base).",
+    help="Seed of the examples: a run that --start begins wants others.",
 )
 def train(
-    root: Path,
-    out: Path,
-    steps: int,
-    threads: int,
-    seed: int,
-    rate: float,
-    start: Path | None,
-    stream: int,
-    wordnet: Path,
+    root: Path, out: Path, steps: int, threads: int, seed: int, rate: float, start: Path | None, stream: int
 ) -> None:
     """Train for so many steps; continues where a checkpoint is found."""
     import torch
@@ -272,7 +259,7 @@ def train(
     elif start is not None:
         run.start_from(start)
         run.save(out / EARLIER)
-    sampler = Sampler(data, negatives, pair_encoder(), Words(wordnet), seed=stream + run.steps)
+    sampler = Sampler(data, negatives, pair_encoder(), seed=stream + run.steps)
     # what begins with a trained reader goes on where its training ended: in the last phase
     phase = (lambda: 1.0) if start is not None else (lambda: run.progress)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=phase), out)

@@ -316,7 +316,7 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     encoder = PairEncoder(tokenizer)
     training = train_reader.Training(steps=30, rate=5e-3, head_rate=5e-3)
     run = train_reader.Run(build_model(config, None), training)
-    sampler = Sampler(data, negatives, encoder, FewWords(), seed=1)
+    sampler = Sampler(data, negatives, encoder, seed=1)
     batches = sampler.batches(size=8, pool=2, progress=lambda: 0.7)
     fixed = next(batches)
     before = sum(loss_of(run.model, fixed, 1.0))
@@ -341,22 +341,6 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
         assert torch.allclose(weight, again.average[name], atol=weight.abs().max().item() / 100), name
 
 
-class FewWords:
-    """The words that the tests of the adversary need, told by hand."""
-
-    def opposites(self, word):
-        return {"win": ["lose"]}.get(word, [])
-
-    def sisters(self, word):
-        return {"prize": ["medal"]}.get(word, [])
-
-    def synonyms(self, word):
-        return {"prize": ["award"]}.get(word, [])
-
-    def kinds(self, word):
-        return frozenset({"NOUN"}) if word in ("prize", "race", "step") else frozenset()
-
-
 @pytest.mark.parametrize(
     ("asked", "passage", "others", "expected"),
     [
@@ -365,50 +349,25 @@ class FewWords:
             "In 1998 Ann Lee won in Rome, and Bo Yi in 1920.",
             ["Cai Fu", "2003", "400"],
             {
-                ("Where did Cai Fu win in 1998?", None),
-                ("Where did Ann Lee win in 2003?", None),
-                ("Where did Ann Lee win in 1998?", "In 2003 Ann Lee won in Rome, and Bo Yi in 1920."),
-                ("Where did Ann Lee win in 1998?", "In 1998 Cai Fu won in Rome, and Bo Yi in 1920."),
-                ("Where did Bo Yi win in 1998?", None),
-                ("Where did Ann Lee win in 1920?", None),
-                ("Where did Ann Lee lose in 1998?", None),
-                ("Where didn't Ann Lee win in 1998?", None),
-                ("Where did not Ann Lee win in 1998?", None),
+                "Where did Cai Fu win in 1998?",
+                "Where did Ann Lee win in 2003?",
+                "Where did Bo Yi win in 1998?",
+                "Where did Ann Lee win in 1920?",
+                "Where did Ann Lee lose in 1998?",
+                "Where didn't Ann Lee win in 1998?",
+                "Where did not Ann Lee win in 1998?",
             },
         ),
-        (
-            "where was the prize?",
-            "Of the race the prize is in Rome.",
-            [],
-            {
-                ("where was the medal?", None),
-                ("where was the prize?", "Of the race the medal is in Rome."),
-                ("where was the race?", None),
-                ("where wasn't the prize?", None),
-                ("where was not the prize?", None),
-            },
-        ),
-        # the passage has the opposite too; no verb to deny, no other name or word: nothing is changed
-        ("Who took the most and the fewest?", "Bo took the most, Cai a few and not more.", [], {None}),
-        ("Who can swim?", "Bo can swim.", [], {None, ("Who can't swim?", None), ("Who can not swim?", None)}),
+        # the passage has the opposite too; no verb to deny, no other name: nothing is changed
+        ("Who took the first and last step?", "Bo took the first step, Cai the last.", [], {None}),
+        ("Who can swim?", "Bo can swim.", [], {None, "Who can't swim?", "Who can not swim?"}),
     ],
 )
-def test_what_is_changed_takes_the_answer_away(asked, passage, others, expected):
-    from evals.reader_adversary import Adversary
+def test_a_question_is_changed_by_what_its_passage_does_not_say(asked, passage, others, expected):
+    from evals.reader_adversary import altered
 
-    found = set()
-    for seed in range(500):
-        changed = Adversary(FewWords(), random.Random(seed)).altered(asked, passage, ["Rome"], others)
-        found.add(changed and (changed[0], None if changed[1] == passage else changed[1]))
+    found = {altered(asked, passage, ["Rome"], others, random.Random(seed)) for seed in range(300)}
     assert found == expected
-
-
-def test_a_question_is_reworded_by_words_of_the_same_meaning():
-    from evals.reader_adversary import Adversary
-
-    adversary = Adversary(FewWords(), random.Random(1))
-    assert adversary.reworded("Who won the prize?") == "Who won the award?"
-    assert adversary.reworded("Who won the race?") == "Who won the race?"
 
 
 def test_reading_scores_match_a_count_by_hand():
