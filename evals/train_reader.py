@@ -55,6 +55,7 @@ class Training:
         dropout: of the encoder's hidden states.
         ema: decay of the averaged weights per step.
         seed: of the split, the stream of examples and the fresh weights.
+        stream: added to the seed of the stream alone: another number, other examples of the same split.
     """
 
     steps: int = 4400
@@ -67,6 +68,7 @@ class Training:
     weight_decay: float = 0.01
     ema: float = 0.995
     seed: int = 3
+    stream: int = 0
 
 
 def rate_at(progress: float, warmup: float) -> float:
@@ -232,10 +234,7 @@ def main() -> None:
     "--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with."
 )
 @click.option(
-    "--stream",
-    default=3,
-    show_default=True,
-    help="Seed of the examples: a run that --start begins wants others.",
+    "--stream", default=0, show_default=True, help="Draws other examples, as a run that --start begins wants."
 )
 def train(
     root: Path, out: Path, steps: int, threads: int, seed: int, rate: float, start: Path | None, stream: int
@@ -248,7 +247,7 @@ def train(
     torch.manual_seed(seed)
     random.seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    training = Training(steps=steps, seed=seed, rate=rate)
+    training = Training(steps=steps, seed=seed, rate=rate, stream=stream)
     (out / "training.json").write_text(json.dumps(asdict(training), indent=1), encoding="utf-8")
     data = reader_data.load(root, seed=seed)
     _log.info("held out: %s", ", ".join(data.held_out))
@@ -259,7 +258,7 @@ def train(
     elif start is not None:
         run.start_from(start)
         run.save(out / EARLIER)
-    sampler = Sampler(data, negatives, pair_encoder(), seed=stream + run.steps)
+    sampler = Sampler(data, negatives, pair_encoder(), seed=seed + stream + run.steps)
     # what begins with a trained reader goes on where its training ended: in the last phase
     phase = (lambda: 1.0) if start is not None else (lambda: run.progress)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=phase), out)
