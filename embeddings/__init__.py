@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embeddings.encoder import Encoder, load_encoder
+from embeddings.encoding.load import load_encoder
 from embeddings.errors import ConversionError, EmbeddingError, IndexDamaged, ModelDamaged, ModelNotFound
+from embeddings.types import Encoder
 
 if TYPE_CHECKING:
-    from embeddings.index import VectorIndex
-    from embeddings.index_parts import VectorParts
-    from embeddings.tiny import TinyEncoder
+    from embeddings.encoding.tiny import TinyEncoder
+    from embeddings.index.segments import SegmentedIndex
+    from embeddings.index.vector_index import VectorIndex
 
 __all__ = [
     "ConversionError",
@@ -25,7 +26,7 @@ __all__ = [
     "ModelNotFound",
     "TinyEncoder",
     "VectorIndex",
-    "VectorParts",
+    "SegmentedIndex",
     "load_encoder",
 ]
 
@@ -33,15 +34,15 @@ __all__ = [
 def __getattr__(name: str) -> type:
     """Import the classes that need NumPy when they are first asked for (PEP 562)."""
     if name == "TinyEncoder":
-        from embeddings.tiny import TinyEncoder
+        from embeddings.encoding.tiny import TinyEncoder
 
         return TinyEncoder
     if name == "VectorIndex":
-        from embeddings.index import VectorIndex
+        from embeddings.index.vector_index import VectorIndex
 
         return VectorIndex
-    if name == "VectorParts":
-        from embeddings.index_parts import VectorParts
+    if name == "SegmentedIndex":
+        from embeddings.index.segments import SegmentedIndex
 
-        return VectorParts
+        return SegmentedIndex
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,8 @@ import qa
 from evals import metrics
 from evals.dataset import Dataset, Question
 from evals.outcomes import Outcome
-from qa.snapshot import Snapshot
-from qa.transaction import Transaction
+from qa.storage.snapshot import Snapshot
+from qa.storage.transaction import Transaction
 from qa.types import Filters
 
 NAMES = ("BM25", "dense", "RRF")

@@ -14,14 +14,14 @@ import click
 import numpy as np
 
 from embeddings import EmbeddingError, Encoder, load_encoder
-from embeddings.encoder import bundled_folder
+from embeddings.encoding.load import bundled_folder
 from evals import metrics
 from evals.dataset import Dataset
-from qa import chunking
 from qa.errors import QAError
-from qa.readers import read_paths
-from qa.readers.found import Found
+from qa.loaders.loaded import LoadedArticle
+from qa.loaders.registry import read_paths
 from qa.settings import Settings
+from qa.types import embedded_text, header
 
 DEPTH = 10
 METRICS = ("hit@1", "nDCG@10")
@@ -39,7 +39,7 @@ METRICS = ("hit@1", "nDCG@10")
 def main(folders: Sequence[Path]) -> None:
     """Compare the bundled model as it is used with the same in float32."""
     try:
-        from embeddings.unconverted import SentenceTransformerEncoder
+        from embeddings.encoding.sentence_transformer import SentenceTransformerEncoder
 
         ours = load_encoder(None, Settings.from_environ().cache_dir)
         exact = SentenceTransformerEncoder(bundled_folder(), ours.name, ours.fingerprint)
@@ -59,8 +59,8 @@ def compare(dataset: Dataset, exact: Encoder, other: Encoder) -> Iterator[str]:
         exact: The reference.
         other: What is compared with it.
     """
-    articles = [found.article for found in read_paths([dataset.corpus]) if isinstance(found, Found)]
-    texts = [chunking.embedded_text(chunking.header(article), article.text) for article in articles]
+    articles = [found.article for found in read_paths([dataset.corpus]) if isinstance(found, LoadedArticle)]
+    texts = [embedded_text(header(article), article.text) for article in articles]
     asked = [question for question in dataset.questions if dataset.relevant(question)]
     relevant = {question.id: dataset.relevant(question) for question in asked}
     vectors, hits, scores = [], [], []

@@ -12,7 +12,7 @@ from evals.archives import archive_of
 from evals.dataset import Dataset, Question
 from evals.outcomes import Outcome, examine
 from qa.archive import Archive
-from qa.glossary import Glossary
+from qa.query.glossary import Glossary
 from qa.settings import Settings
 
 GLOSSARY = """\

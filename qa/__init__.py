@@ -25,7 +25,7 @@ from qa.errors import (
     QuestionError,
     ServerError,
 )
-from qa.health import CheckReport
+from qa.ingest.repair import CheckReport
 from qa.settings import Settings
 from qa.types import (
     Answer,

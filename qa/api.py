@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from qa import chunking, store
 from qa.archive import Archive
 from qa.errors import ArchiveReadOnly
 from qa.settings import Settings
+from qa.storage import database as store
+from qa.text import chunking
 from qa.types import Answer, Filters, Turn
 
 

@@ -9,21 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from embeddings import Encoder
-from qa import calibration, duplicates, examples, occurrences, opening
-from qa.answering import Answerer
-from qa.calibration import Calibration
-from qa.encoded_query import EncodedQuery
+from qa.answering import calibration, examples
+from qa.answering.answerer import Answerer
+from qa.answering.calibration import Calibration
+from qa.answering.models import Models, SentenceVectors
+from qa.answering.selector import relevance
 from qa.errors import ArticleNotFound
-from qa.glossary import Glossary, GlossaryFile
-from qa.models import Models, SentenceVectors
-from qa.published import Published
-from qa.retrieval import retrieve
-from qa.selection import relevance
+from qa.query.encoded_query import EncodedQuery
+from qa.query.glossary import Glossary, GlossaryFile
+from qa.query.understanding import understand
+from qa.retrieval import occurrences
+from qa.retrieval.retriever import retrieve
+from qa.retrieval.timeline import Timeline, timeline
 from qa.settings import NO_READER, Settings
-from qa.snapshot import Snapshot
-from qa.store import Store
-from qa.timeline import Timeline, timeline
-from qa.transaction import Transaction
+from qa.storage import folder as opening
+from qa.storage import stories
+from qa.storage.database import Database
+from qa.storage.generations import Generations
+from qa.storage.snapshot import Snapshot
+from qa.storage.transaction import Transaction
 from qa.types import (
     Answer,
     Article,
@@ -37,13 +41,12 @@ from qa.types import (
     Query,
     Turn,
 )
-from qa.understanding import understand
 
 if TYPE_CHECKING:
-    from embeddings.hub_reader import HubReader
-    from embeddings.reader import Reader
-    from qa.health import CheckReport
-    from qa.ingest import Source
+    from embeddings.reading.hub import HubReader
+    from embeddings.reading.reader import Reader
+    from qa.ingest.indexer import Input
+    from qa.ingest.repair import CheckReport
 
 log = logging.getLogger("qa")
 
@@ -54,11 +57,11 @@ class Archive:
     Make one with :meth:`create` or :meth:`open`.
     """
 
-    def __init__(self, path: Path, store: Store, settings: Settings) -> None:
+    def __init__(self, path: Path, store: Database, settings: Settings) -> None:
         self.path = path
         self.settings = settings
         self._store = store
-        self._published = Published(path, store)
+        self._published = Generations(path, store)
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -145,7 +148,7 @@ class Archive:
         name = self.settings.reader
         if name in (None, NO_READER):
             return None
-        from embeddings.reader import load_reader
+        from embeddings.reading.load import load_reader
 
         return load_reader(name, self.settings.cache_dir, notify=log.warning)
 
@@ -184,7 +187,7 @@ class Archive:
     def copies(self, article_id: str) -> tuple[Copy, ...]:
         """Return the other articles that tell an article's story, in the same words or nearly the same."""
         with self._store.read() as transaction:
-            return duplicates.copies(transaction, article_id)
+            return stories.copies(transaction, article_id)
 
     def coverage(self, filters: Filters | None = None) -> Coverage:
         """Return how many articles there are, or a filter leaves, and the days they span."""
@@ -209,7 +212,7 @@ class Archive:
 
     def describe(self) -> dict[str, str | int]:
         """Return what ``qa info`` shows: counts, days covered, model, generation, sizes, the indexes' state."""
-        from qa import health
+        from qa.ingest import repair as health
 
         with self._store.read() as transaction:
             return health.describe(transaction, self.path)
@@ -223,7 +226,7 @@ class Archive:
         Raises:
             ArchiveBusy: It is to be repaired, and another process is writing.
         """
-        from qa import health
+        from qa.ingest import repair as health
 
         if not repair:
             return health.check(self._store, self.path)
@@ -233,7 +236,7 @@ class Archive:
 
     def add(
         self,
-        sources: Source | Iterable[Source],
+        sources: Input | Iterable[Input],
         *,
         map: Mapping[str, str] | None = None,
         format: str | None = None,
@@ -259,8 +262,8 @@ class Archive:
             InputError: Nothing could be read at all, or there is no such field or format.
             ArchiveReadOnly: The folder cannot be written.
         """
-        from qa.ingest import ingest
-        from qa.readers import read_paths
+        from qa.ingest.indexer import ingest
+        from qa.loaders.registry import read_paths
 
         read = partial(read_paths, map=map, format=format)
         with self._published.writing("adding articles") as stored:
@@ -349,7 +352,7 @@ class Archive:
             models = calibration.applied(transaction, models)
             refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
             answerer = Answerer(transaction, snapshot, models, refuse, self.glossary())
-            return duplicates.with_copies(answerer.answer(query, notices), transaction)
+            return stories.with_copies(answerer.answer(query, notices), transaction)
 
         return self._published.reading(work)
 

@@ -97,3 +97,7 @@ class Busy(ServerError):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds after which asking again makes sense."""
+
+
+class SnapshotDamaged(Exception):
+    """A derived file is missing, cut short or altered: the snapshot must be built again."""

@@ -19,14 +19,14 @@ from pydantic import BaseModel, Field
 from embeddings import EmbeddingError
 from qa.archive import Archive
 from qa.errors import QAError
-from qa.occurrences import Order, ordered
-from qa.server import serving
-from qa.server.asgi import client
-from qa.server.gate import Gate
-from qa.server.guard import guard
+from qa.retrieval.occurrences import Order, ordered
 from qa.settings import Settings
 from qa.types import Citation, Filters
-from qa.ui.links import Asked
+from qa.web import server as serving
+from qa.web.middleware.asgi import client
+from qa.web.middleware.rate_limit import RateLimiter
+from qa.web.middleware.stack import guard
+from qa.web.pages.links import Asked
 
 PATH = "/mcp"
 MOST_HITS, MOST_MENTIONS, MOST_CHARACTERS = 50, 200, 20_000
@@ -137,7 +137,7 @@ class Mentions(BaseModel):
     next_offset: int | None = Field(description="Where the list goes on; null at its end.")
 
 
-def server(archive: Archive, gate: Gate) -> MCPServer[Any]:
+def server(archive: Archive, gate: RateLimiter) -> MCPServer[Any]:
     """Make the server of an archive's tools; each call passes the gate."""
     made = MCPServer[Any](
         "archive-qa",
@@ -270,7 +270,7 @@ def server(archive: Archive, gate: Gate) -> MCPServer[Any]:
 
 def run_stdio(archive: Archive) -> None:
     """Serve one program over standard input and output until it hangs up."""
-    server(archive, Gate()).run("stdio")
+    server(archive, RateLimiter()).run("stdio")
 
 
 def run_http(archive: Archive, settings: Settings) -> None:
@@ -284,7 +284,7 @@ def run_http(archive: Archive, settings: Settings) -> None:
 
 def http_app(archive: Archive, settings: Settings) -> Any:
     """Build the ASGI app of the tools over streamable HTTP, at ``/mcp``."""
-    gate, ready = Gate(settings.rate), threading.Event()
+    gate, ready = RateLimiter(settings.rate), threading.Event()
     app = server(archive, gate).streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=True,

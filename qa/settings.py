@@ -10,7 +10,7 @@ from typing import Annotated, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from embeddings.reader import BUNDLED_NAME
+from embeddings.reading.load import BUNDLED_NAME
 from qa.errors import QAError
 
 PREFIX = "QA_"

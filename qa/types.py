@@ -384,3 +384,14 @@ class Progress(Frozen):
     def seconds_left(self) -> float | None:
         """Seconds the rest of the input will take at the same speed, where its size is known."""
         return self.seconds * (1 - self.fraction) / self.fraction if self.fraction else None
+
+
+def header(article: Article) -> str:
+    """Return the line that is embedded and searched with each of the article's passages."""
+    day = f"{article.published:%d %B %Y}".lstrip("0") if article.published else None
+    return " | ".join(part for part in (article.title.strip(), article.source, day) if part)
+
+
+def embedded_text(article_header: str, passage: str) -> str:
+    """Return what is embedded for a passage."""
+    return f"{article_header}\n{passage}" if article_header else passage

@@ -24,7 +24,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> qa.Settings:
 
 @pytest.fixture(scope="session")
 def seed_articles() -> dict[str, qa.Article]:
-    from qa.readers import read_paths
+    from qa.loaders.registry import read_paths
 
     return {found.article.id[:3]: found.article for found in read_paths([SEEDS])}
 

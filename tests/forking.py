@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import qa
-from qa import ingest, published
+from qa.ingest import indexer as ingest
+from qa.storage import generations as published
 
 BATCH, STAGED = 4, 12
 """Passages of a batch, and of a publication: few, so that there are many of both."""

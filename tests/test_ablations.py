@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 import qa
-from embeddings.reader import Reader
-from evals.ablations import RememberingReader, WithoutHeaders, WithoutMentions, names_articles, reopened
+from embeddings.reading.reader import Reader
 from evals.dataset import Question
+from evals.report.ablations import (
+    RememberingReader,
+    WithoutHeaders,
+    WithoutScope,
+    names_articles,
+    reopened,
+)
 
 PLAIN = "When was the old harbour bridge opened?"
 NAMING = "What did the Harbour Gazette report about the bridge that was opened?"
@@ -68,7 +74,7 @@ def test_nothing_is_read_twice_and_readings_are_the_readers_own():
 
 
 def test_a_question_that_names_nothing_is_searched_as_ever_without_mentions(harbour):
-    with WithoutMentions.of(harbour) as deaf:
+    with WithoutScope.of(harbour) as deaf:
         assert order(deaf, PLAIN) == order(harbour, PLAIN)
         assert not names_articles(harbour, question(PLAIN))
 
@@ -76,7 +82,7 @@ def test_a_question_that_names_nothing_is_searched_as_ever_without_mentions(harb
 def test_a_source_that_is_named_counts_for_nothing_without_mentions(harbour):
     assert names_articles(harbour, question(NAMING))
     assert harbour.search(NAMING)[0].article_id == "gazette"
-    with WithoutMentions.of(harbour) as deaf:
+    with WithoutScope.of(harbour) as deaf:
         hits = deaf.search(NAMING)
         assert hits[0].article_id == "wire"
         assert len(hits) == 10
@@ -89,7 +95,7 @@ def test_without_mentions_the_reader_still_reads(settings, tmp_path, article):
         tmp_path / "read", settings=settings.model_copy(update={"reader": "bundled"})
     ) as archive:
         archive.add([article("a", "Ada Quill led the works."), article("b", "The works were led badly.")])
-        with WithoutMentions.of(archive) as deaf:
+        with WithoutScope.of(archive) as deaf:
             assert order(deaf, "Who led the works?") == order(archive, "Who led the works?")
             assert order(deaf, "Who led the works?") != [
                 (h.article_id, pytest.approx(h.score, abs=1e-4))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 import qa
-from qa import listing, weights
-from qa.metadata import asked_field, field_value, find_credit, speaks_of_article
-from qa.sentences import split
-from qa.spans import AnswerKind, asked_for, find_answer
-from qa.understanding import parts
+from qa.answering import lists as listing
+from qa.answering import weights
+from qa.answering.article_facts import field_value, find_credit
+from qa.answering.short_answer import find_answer
+from qa.query.intent import AnswerKind, asked_field, asked_for, speaks_of_article
+from qa.query.understanding import parts
+from qa.text.sentences import split
 from tests.conftest import SEEDS
 
 

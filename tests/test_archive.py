@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import qa
-from qa.opening import DATABASE
-from qa.published import DERIVED
+from qa.storage.folder import DATABASE
+from qa.storage.generations import DERIVED
 from tests.conftest import SEEDS
 
 
@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_written_is_still_read(seed_archive, settings, t
     for path in [home, *home.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     code = (
-        "import os, sys, qa, qa.ingest\n"
+        "import os, sys, qa, qa.ingest.indexer\n"
         f"settings = qa.Settings(model='tiny', reader=None, cache_dir='/nonexistent', data_dir='/nonexistent')\n"
         "with qa.Archive.open(sys.argv[1], settings=settings) as warm: warm.search('x')\n"
         f"os.chdir('{home}'); os.setuid(65534)\n"

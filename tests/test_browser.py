@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import qa
-from qa.ui.links import Place, article_url
+from qa.web.pages.links import Place, article_url
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[test]'")
 

@@ -7,8 +7,8 @@ import math
 import pytest
 
 import qa
-from qa import weights
-from qa.calibration import FEWEST, Calibration, Quality, read, trials
+from qa.answering import weights
+from qa.answering.calibration import FEWEST, Calibration, Quality, read, trials
 from tests.conftest import SEEDS
 
 TOWNS = (

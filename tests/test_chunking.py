@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from qa.chunking import TARGET_TOKENS, chunk, header
-from qa.sentences import split
-from qa.types import Article
+from qa.text.chunking import TARGET_TOKENS, chunk
+from qa.text.sentences import split
+from qa.types import Article, header
 
 
 def words(text: str) -> list[tuple[int, int]]:

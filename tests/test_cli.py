@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from qa.opening import DATABASE
+from qa.storage.folder import DATABASE
 from tests.conftest import SEEDS
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("QA_")}

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from embeddings import ModelNotFound, load_encoder
-from embeddings.convert import PROBES, fingerprint_of
-from embeddings.openvino_encoder import OpenVINOEncoder
+from embeddings.encoding.convert import PROBES, fingerprint_of
+from embeddings.encoding.openvino_encoder import OpenVINOEncoder
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow

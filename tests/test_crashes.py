@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import qa
-from qa.opening import DATABASE
+from qa.storage.folder import DATABASE
 from tests.forking import VERSIONS, Forks, articles, version, whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -166,8 +166,8 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
 
 
 def test_a_full_disk_loses_nothing(tmp_path, settings, monkeypatch):
-    monkeypatch.setattr("qa.ingest.BATCH_PASSAGES", 8)
-    monkeypatch.setattr("qa.published.STAGED_PASSAGES", 24)
+    monkeypatch.setattr("qa.ingest.indexer.BATCH_PASSAGES", 8)
+    monkeypatch.setattr("qa.storage.generations.STAGED_PASSAGES", 24)
     draw = random.Random(6)
     everything = [[f"a{n}", story(draw)] for n in range(400)]
     with small_disk(tmp_path / "disk", 1500):

@@ -8,7 +8,7 @@ from itertools import combinations, permutations
 import pytest
 
 import qa
-from qa.duplicates import alike, bands
+from qa.ingest.near_duplicates import alike, bands
 
 STORY = (
     "The old mill by the river burnt down on Sunday night, and the mayor of Lin'an said that nobody was hurt. "

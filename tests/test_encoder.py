@@ -14,7 +14,7 @@ import pytest
 
 import embeddings
 from embeddings import ModelDamaged, ModelNotFound, TinyEncoder, load_encoder
-from embeddings import encoder as encoder_module
+from embeddings.encoding import load as encoder_module
 from qa import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -228,7 +228,7 @@ def copy(minilm, tmp_path):
 
 @pytest.mark.model
 def test_a_damaged_blob_is_compiled_again(copy):
-    from embeddings.openvino_encoder import OpenVINOEncoder
+    from embeddings.encoding.openvino_encoder import OpenVINOEncoder
 
     for blob in copy.glob("*.blob"):
         blob.unlink()  # one of another version may lie beside this one's
@@ -246,7 +246,7 @@ def test_a_damaged_blob_is_compiled_again(copy):
 @pytest.mark.parametrize("name", ["encoder.json", "tokenizer.json", "model.xml", "model.bin"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "noise"])
 def test_a_damaged_converted_file_is_noticed(copy, name, damage):
-    from embeddings.openvino_encoder import OpenVINOEncoder
+    from embeddings.encoding.openvino_encoder import OpenVINOEncoder
 
     for blob in copy.glob("*.blob"):
         blob.unlink()  # with it, the model itself is not read
@@ -262,7 +262,7 @@ def test_a_damaged_converted_file_is_noticed(copy, name, damage):
 
 @pytest.mark.model
 def test_a_deleted_cache_does_not_stop_a_loaded_encoder(copy):
-    from embeddings.openvino_encoder import OpenVINOEncoder
+    from embeddings.encoding.openvino_encoder import OpenVINOEncoder
 
     encoder = OpenVINOEncoder(copy)
     shutil.rmtree(copy)
@@ -287,7 +287,7 @@ def test_text_far_beyond_the_window_is_encoded_as_if_cut(minilm):
 
 @pytest.mark.model
 def test_first_use_of_bulk_from_many_threads_is_safe(copy):
-    from embeddings.openvino_encoder import OpenVINOEncoder
+    from embeddings.encoding.openvino_encoder import OpenVINOEncoder
 
     encoder = OpenVINOEncoder(copy, threads=2)
     texts = ["passage " * 200] * 40

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-import app
 import qa
 from qa.cli import cli
-from qa.evidence import gather
-from qa.ui.evidence import evidence_html
+from qa.export import gather
+from qa.web import app
+from qa.web.pages.evidence import evidence_html
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 QUESTION = "Who led the Nanling delegation?"

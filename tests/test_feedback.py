@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-import app
 import qa
 from evals.dataset import Dataset
 from qa import feedback
 from qa.cli import cli
 from qa.feedback import Feedback, export, keep
+from qa.web import app
 
 QUESTION = "Who led the Nanling delegation?"
 

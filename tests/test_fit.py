@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from embeddings.encoder import MULTILINGUAL
-from evals import fit
+from embeddings.encoding.load import MULTILINGUAL
 from evals.dataset import Question
-from evals.stages import STAGES, WHOLE, time_stages
-from qa import weights
-from qa.selection import Selector
+from evals.report.stages import STAGES, WHOLE, time_stages
+from evals.training import fit
+from qa.answering import weights
+from qa.answering.selector import Selector
 
 
 class EnglishReader:

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from qa.errors import InputError
-from qa.readers import READERS, read_paths
-from qa.readers.found import Found
-from qa.readers.source import Source
+from qa.loaders.loaded import Found
+from qa.loaders.registry import READERS, read_paths
+from qa.loaders.source import Source
 from qa.types import Article, Skipped
 
 PAGE = """<!doctype html><html lang="en"><head><title>The mill burnt down | The Gazette</title>
@@ -505,7 +505,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path):
 
 def piped(data: bytes, **options: object) -> list:
     code = (
-        "import json, sys\nfrom qa.readers import read_paths\n"
+        "import json, sys\nfrom qa.loaders.registry import read_paths\n"
         "for f in read_paths(['-'], **json.loads(sys.argv[1])):\n"
         "    print(json.dumps(list(f) if hasattr(f, 'why') else [f.article.id, f.article.text, f.origin]))"
     )

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 import qa
 from qa.cli import cli
-from qa.glossary import FILE, REWRITTEN_WEIGHT, Glossary
+from qa.query.glossary import FILE, REWRITTEN_WEIGHT, Glossary
 from qa.types import Query
-from qa.ui.html import translated_html
-from qa.ui.texts import CHINESE, ENGLISH
+from qa.web.pages.html import translated_html
+from qa.web.texts import CHINESE, ENGLISH
 
 SAID = "procuratorate = prosecutor's office = procurator's office\nLu Yueping = Yueping Lu\n检察院 = 检控处\n"
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from qa.readers import MAX_SKIPS, READERS, read_paths
-from qa.readers.child import Child, apart
-from qa.readers.found import Found
-from qa.readers.limits import MAX_TEXT
+from qa.loaders.limits import MAX_TEXT
+from qa.loaders.loaded import Found
+from qa.loaders.registry import MAX_SKIPS, READERS, read_paths
+from qa.loaders.sandbox import Child, apart
 from qa.types import Skipped
 
 GOOD = "The mill burnt down in 1900, and the mayor said that it would be rebuilt."
@@ -33,10 +33,10 @@ MEMORY = 700 * MIB
 READ = """
 import json, os, resource, sys
 from pathlib import Path
-import qa.readers.html, qa.readers.pdf
-from qa.readers import READERS, language, read_paths
-from qa.readers.child import apart
-READERS[".html"] = apart(qa.readers.html.read_html, seconds=6)
+import qa.loaders.html, qa.loaders.pdf
+from qa.loaders.registry import READERS, language, read_paths
+from qa.loaders.sandbox import apart
+READERS[".html"] = apart(qa.loaders.html.read_html, seconds=6)
 language.detect("Everything is imported before nobody may read it.")
 if sys.argv[2] == "nobody":
     os.setuid(65534)

@@ -9,8 +9,8 @@ import pytest
 
 import qa
 from embeddings import ConversionError, ModelNotFound
-from embeddings.hub_reader import HubReader
-from embeddings.reader import load_reader
+from embeddings.reading.hub import HubReader
+from embeddings.reading.load import load_reader
 
 WORDS = (
     "ann bo lee led the delegation to geneva in may who mill burnt down when on 30 april 1900 a . ? :".split()

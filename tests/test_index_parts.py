@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from embeddings import IndexDamaged, VectorIndex, VectorParts, index, index_build
+from embeddings import IndexDamaged, SegmentedIndex, VectorIndex
+from embeddings.index import build as index_build
+from embeddings.index import vector_index as index
 from tests.test_index import assert_exact, unit_rows
 
 DIM = 32
@@ -144,7 +146,7 @@ def test_parts_find_what_one_index_finds(tmp_path, seed):
     for n, rows in enumerate(np.split(np.arange(count), cuts)):
         VectorIndex.build(ids[rows], vectors[rows], tmp_path / str(n))
         parts.append(VectorIndex.open(tmp_path / str(n), gone=gone))
-    whole = VectorParts(parts, 16)
+    whole = SegmentedIndex(parts, 16)
     assert len(whole) == kept.sum()
     assert whole.ids_between(ids[0], ids[-1]).tolist() == ids[kept].tolist()
     assert whole.ids_between(ids[1], ids[-2]).tolist() == [
@@ -157,7 +159,7 @@ def test_parts_find_what_one_index_finds(tmp_path, seed):
 
 
 def test_no_parts_find_nothing():
-    none = VectorParts([], 8)
+    none = SegmentedIndex([], 8)
     found, scores = none.search(np.ones((2, 8), np.float32), 5)
     assert (len(none), found.shape, scores.shape) == (0, (2, 0), (2, 0))
     assert none.ids_between(0, 9).tolist() == []

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 import qa
-from qa import ingest
 from qa.cli import progress as shown
-from qa.pipeline import PENDING, Pipeline
+from qa.ingest import indexer as ingest
+from qa.ingest.pipeline import PENDING, Pipeline
 
 
 def articles(n: int, words: str = "The mayor opened bridge") -> Iterator[qa.Article]:
@@ -245,7 +245,7 @@ def test_sources_are_read_in_the_callers_thread(archive):
 
 @pytest.mark.usefixtures("small_batches")
 def test_progress_counts_what_is_read_and_stored(archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("qa.tally.EVERY", 0.0)
+    monkeypatch.setattr("qa.ingest.progress.EVERY", 0.0)
     file = jsonl(tmp_path / "a.jsonl", 40)
     events: list[qa.Progress] = []
     archive.add(file, progress=events.append)
@@ -263,7 +263,7 @@ def test_progress_counts_what_is_read_and_stored(archive, tmp_path, monkeypatch)
 
 
 def test_nobody_pretends_to_know_how_much_a_stream_holds(archive, monkeypatch):
-    monkeypatch.setattr("qa.tally.EVERY", 0.0)
+    monkeypatch.setattr("qa.ingest.progress.EVERY", 0.0)
     events: list[qa.Progress] = []
     archive.add(articles(5), progress=events.append)
     assert {event.fraction for event in events} == {None}
@@ -304,9 +304,9 @@ def test_durations(seconds, said):
 
 SLOW = """
 import sys, time
-from embeddings.tiny import TinyEncoder
-import qa.cli, qa.ingest
-qa.ingest.BATCH_PASSAGES = 4
+from embeddings.encoding.tiny import TinyEncoder
+import qa.cli, qa.ingest.indexer
+qa.ingest.indexer.BATCH_PASSAGES = 4
 plain = TinyEncoder.encode
 def slow(self, texts):
     time.sleep(0.02 * len(texts))

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from qa.keyword import KeywordIndex, Row, terms
+from qa.storage.keyword_index import KeywordIndex, Row
+from qa.text.tokens import terms
 from qa.types import Filters
 
 ROWS = [

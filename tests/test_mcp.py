@@ -19,16 +19,16 @@ from mcp.client.streamable_http import streamable_http_client
 
 import qa
 from qa.mcp_server import server
-from qa.server.gate import Gate
-from qa.server.users import Users
+from qa.web.middleware.rate_limit import RateLimiter
+from qa.web.middleware.users import Users
 
 ROOT = Path(__file__).parent.parent
 ENV = {**os.environ, "QA_MODEL": "tiny", "QA_READER": "none", "QA_REFUSE": "0", "PYTHONPATH": str(ROOT)}
 
 
-def called(archive: qa.Archive, *calls: tuple[str, dict], gate: Gate | None = None) -> list:
+def called(archive: qa.Archive, *calls: tuple[str, dict], gate: RateLimiter | None = None) -> list:
     async def work():
-        async with Client(server(archive, gate or Gate())) as client:
+        async with Client(server(archive, gate or RateLimiter())) as client:
             return [await client.call_tool(name, arguments) for name, arguments in calls]
 
     return asyncio.run(work())
@@ -36,7 +36,7 @@ def called(archive: qa.Archive, *calls: tuple[str, dict], gate: Gate | None = No
 
 def test_the_tools_say_what_they_do_take_and_give(seed_archive):
     async def work():
-        async with Client(server(seed_archive, Gate())) as client:
+        async with Client(server(seed_archive, RateLimiter())) as client:
             return (await client.list_tools()).tools
 
     tools = {tool.name: tool for tool in asyncio.run(work())}
@@ -118,7 +118,7 @@ def test_what_goes_wrong_is_one_clear_message(seed_archive, name, arguments, sai
 
 def test_asking_too_often_is_refused(seed_archive):
     first, second = called(
-        seed_archive, ("ask", {"question": "Who?"}), ("ask", {"question": "Who?"}), gate=Gate(1)
+        seed_archive, ("ask", {"question": "Who?"}), ("ask", {"question": "Who?"}), gate=RateLimiter(1)
     )
     assert not first.is_error
     assert second.is_error

@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from qa.mentions import CONTENT_BOOST, PUBLISHED_BOOST, SOURCE_BOOST, boost, find
+from qa.query.scope import find
+from qa.retrieval.fusion import CONTENT_BOOST, PUBLISHED_BOOST, SOURCE_BOOST, boost
 
 TODAY = date(2024, 1, 15)  # a Monday
 SOURCES = (

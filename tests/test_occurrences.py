@@ -16,12 +16,12 @@ from hypothesis import settings as bounds
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-import app
 import qa
 from qa.cli import cli
-from qa.occurrences import ordered
+from qa.query.intent import asked_term
+from qa.retrieval.occurrences import ordered
 from qa.tabular import csv_lines, json_text
-from qa.understanding import asked_term
+from qa.web import app
 
 EVIL = "<script>alert(1)</script>"
 

@@ -17,17 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-import app
 import qa
 from qa.types import Answer, Article, Citation, Coverage, Filters, Hit, Passage, Query
-from qa.ui import ASSETS
-from qa.ui.answer import answer_html
-from qa.ui.article import article_page
-from qa.ui.frame import frame_html
-from qa.ui.links import Asked, Place, article_url, original_url, text_directive, web_url
-from qa.ui.marking import text_html
-from qa.ui.suggestions import questions_html
-from qa.ui.texts import ENGLISH
+from qa.web import ASSETS, app
+from qa.web.pages.answer import answer_html
+from qa.web.pages.article import article_page
+from qa.web.pages.frame import frame_html
+from qa.web.pages.links import Asked, Place, article_url, original_url, text_directive, web_url
+from qa.web.pages.marking import text_html
+from qa.web.suggestions import questions_html
+from qa.web.texts import ENGLISH
 
 ROOT = Path(__file__).parent.parent
 HOSTILE_IDS = [
@@ -463,7 +462,7 @@ def hook(event, args):
     if event == "socket.getaddrinfo": called.append(str(args[0]))
     if event == "socket.connect" and isinstance(args[1], tuple): called.append(str(args[1][0]))
 sys.addaudithook(hook)
-import app, qa
+from qa.web import app; import qa
 from starlette.testclient import TestClient
 settings = qa.Settings(model="tiny", reader=None)
 with qa.Archive.create(sys.argv[1], settings=settings) as archive:

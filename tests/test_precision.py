@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embeddings.tiny import TinyEncoder
+from embeddings.encoding.tiny import TinyEncoder
 from evals.dataset import Dataset
 from evals.precision import compare
 

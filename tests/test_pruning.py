@@ -115,7 +115,7 @@ def test_a_run_that_is_interrupted_removes_nothing(archive, home, monkeypatch):
         if progress.read:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("qa.tally.EVERY", 0.0)
+    monkeypatch.setattr("qa.ingest.progress.EVERY", 0.0)
     with pytest.raises(KeyboardInterrupt):
         archive.add(home, prune=True, progress=watch)
     assert seen

@@ -16,9 +16,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from embeddings.errors import ModelDamaged, ModelNotFound
-from embeddings.reader import BUNDLED, MANIFEST, WEIGHTS, Reader, Reading
-from embeddings.reader_graph import pack, unfolded
-from embeddings.reader_input import (
+from embeddings.reading.graph import pack, unfolded
+from embeddings.reading.inputs import (
     PASSAGE,
     PASSAGE_SHARED,
     QUESTION,
@@ -26,6 +25,8 @@ from embeddings.reader_input import (
     TYPE_COUNT,
     PairEncoder,
 )
+from embeddings.reading.reader import BUNDLED, MANIFEST, WEIGHTS, Reader
+from embeddings.reading.reading import Reading
 
 WIDTH, INNER, LAYERS, HEADS, MAX_TOKENS = 16, 32, 2, 2, 320
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -231,7 +232,7 @@ def test_a_missing_file_or_a_torn_manifest_is_refused(folder, tmp_path):
 
 def test_reading_imports_no_torch_and_no_transformers(folder):
     program = (
-        "import sys; from embeddings.reader import Reader\n"
+        "import sys; from embeddings.reading.reader import Reader\n"
         f"Reader.load({str(folder)!r}).read('who?', ['ann lee'])\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)\n"
         "assert not heavy, heavy"
@@ -263,7 +264,7 @@ def test_only_questions_in_latin_letters_are_read(reader):
 
 
 def write_training_folder(root):
-    from evals.reader_data import SETS
+    from evals.training.data import SETS
 
     rng = random.Random(0)
     for number, name in enumerate(SETS):
@@ -291,9 +292,12 @@ def write_training_folder(root):
 @pytest.mark.slow
 def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     torch = pytest.importorskip("torch")
-    from evals import reader_data, reader_export, reader_mining, train_reader
-    from evals.reader_model import build_model, loss_of
-    from evals.reader_sampler import Sampler
+    from evals.training import __main__ as train_reader
+    from evals.training import data as reader_data
+    from evals.training import export as reader_export
+    from evals.training import mining as reader_mining
+    from evals.training.model import build_model, loss_of
+    from evals.training.sampler import Sampler
 
     torch.manual_seed(0)
     write_training_folder(tmp_path / "data")
@@ -364,14 +368,14 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     ],
 )
 def test_a_question_is_changed_by_what_its_passage_does_not_say(asked, passage, others, expected):
-    from evals.reader_adversary import altered
+    from evals.training.adversary import altered
 
     found = {altered(asked, passage, ["Rome"], others, random.Random(seed)) for seed in range(300)}
     assert found == expected
 
 
 def test_reading_scores_match_a_count_by_hand():
-    from evals.reader_metrics import Reply, best_threshold, f1_at, reading_scores
+    from evals.training.metrics import Reply, best_threshold, f1_at, reading_scores
 
     replies = [Reply(("x",), "x", 2.0), Reply((), "y", 1.0), Reply(("z",), "z", 0.0)]
     assert f1_at(replies, 1.5) == pytest.approx(2 / 3)
@@ -382,7 +386,7 @@ def test_reading_scores_match_a_count_by_hand():
 
 
 def test_gold_spans_take_every_occurrence_only_where_no_place_is_certain():
-    from evals.reader_data import gold_spans
+    from evals.training.data import gold_spans
 
     text = "Rome fell. Rome rose. Athens stood."
     assert gold_spans({"evidence": [{}], "answers": ["Rome"]}, text) == ((0, 4), (11, 15))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from qa.readers import read_paths
-from qa.readers.days import parse_day
-from qa.readers.encoding import decode
-from qa.readers.text import parse_page
+from qa.loaders.encoding import decode
+from qa.loaders.registry import read_paths
+from qa.loaders.text import parse_page
+from qa.text.dates import parse_day
 from qa.types import Skipped
 
 

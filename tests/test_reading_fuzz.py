@@ -19,13 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import qa
-from qa.chunking import chunk
-from qa.readers import READERS, read_paths, read_source
-from qa.readers.encoding import decode
-from qa.readers.found import Found
-from qa.readers.limits import Budget
-from qa.readers.parse import parsed
-from qa.readers.source import Source
+from qa.loaders.encoding import decode
+from qa.loaders.limits import Budget
+from qa.loaders.loaded import Found
+from qa.loaders.registry import READERS, read_paths, read_source
+from qa.loaders.sandbox_worker import parsed
+from qa.loaders.source import Source
+from qa.text.chunking import chunk
 from qa.types import Skipped
 from tests.test_formats import as_parquet, page, pdf, warc, zstd
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evals.outcomes import Outcome
-from evals.reliability import Calibration, right
+from evals.report.reliability import Calibration, right
 
 
 def outcome(

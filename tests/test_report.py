@@ -15,18 +15,18 @@ import pytest
 from click.testing import CliRunner
 
 import qa
-from evals import sets
 from evals.archives import KEPT_SECONDS, archive_of
 from evals.dataset import Dataset, Evidence, Question
-from evals.goals import Goal, Reached, holds_briefly, reached, refusal_f1
 from evals.metrics import Interval
 from evals.outcomes import Outcome
-from evals.pictures import recall_by_depth
-from evals.reader_data import HELD_OUT_ARTICLES, held_out_articles
-from evals.report import main
-from evals.stages import STAGES, WHOLE
-from evals.study import NO_HEADER, NO_HISTORY, NO_MENTIONS, OURS, WITH_READER, study
-from evals.train_reader import Training
+from evals.report import sets
+from evals.report.__main__ import main
+from evals.report.goals import Goal, Reached, holds_briefly, reached, refusal_f1
+from evals.report.pictures import recall_by_depth
+from evals.report.stages import STAGES, WHOLE
+from evals.report.study import NO_HEADER, NO_HISTORY, NO_MENTIONS, OURS, WITH_READER, study
+from evals.training.__main__ import Training
+from evals.training.data import HELD_OUT_ARTICLES, held_out_articles
 
 ARTICLES = {
     f"{place}-000": f"The {place} bridge was built by {builder}. It crosses the river {river}."

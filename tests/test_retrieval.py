@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qa
-from qa.fusion import fuse
+from qa.retrieval.fusion import fuse
 
 
 def test_fusion_by_hand():

@@ -6,7 +6,7 @@ import pytest
 
 from evals import metrics
 from evals.dataset import SEED_ARTICLES, Dataset, Question
-from qa.readers import read_paths
+from qa.loaders.registry import read_paths
 from qa.types import Article, Skipped
 
 FEWEST = {"two_article": 10, "unanswerable_near": 15, "unanswerable_far": 15, "follow_up": 12, "metadata": 10}

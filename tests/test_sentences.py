@@ -5,7 +5,7 @@ from itertools import pairwise
 import hypothesis.strategies as st
 from hypothesis import given
 
-from qa.sentences import split
+from qa.text.sentences import split
 
 
 def sentences(text: str) -> list[str]:

@@ -20,16 +20,16 @@ from click.testing import CliRunner
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-import app
 import qa
 from qa.cli import cli
 from qa.errors import Busy, ServerError
-from qa.server import auth
-from qa.server.asgi import address
-from qa.server.auth import BasicAuth, Gatekeeper
-from qa.server.gate import Gate
-from qa.server.requests import SaneRequests
-from qa.server.users import Users
+from qa.web import app
+from qa.web.middleware import auth
+from qa.web.middleware.asgi import address
+from qa.web.middleware.auth import BasicAuth, Gatekeeper
+from qa.web.middleware.rate_limit import RateLimiter
+from qa.web.middleware.request_guard import RequestGuard
+from qa.web.middleware.users import Users
 
 ROOT = Path(__file__).parent.parent
 ANN = ("ann", "correct horse")
@@ -285,7 +285,7 @@ class TestGuessing:
 class TestAsking:
     def test_a_client_asks_so_often_and_is_told_when_to_ask_again(self):
         now = [0.0]
-        gate = Gate(2, clock=lambda: now[0])
+        gate = RateLimiter(2, clock=lambda: now[0])
 
         def ask(client: str) -> int:
             try:
@@ -299,7 +299,7 @@ class TestAsking:
         assert [ask("ann"), ask("ann")] == [0, 31]
 
     def test_the_message_says_how_long(self):
-        gate = Gate(1, clock=lambda: 0.0)
+        gate = RateLimiter(1, clock=lambda: 0.0)
         with gate.admitted("ann"):
             pass
         with (
@@ -309,18 +309,18 @@ class TestAsking:
             pass
 
     def test_one_too_many_is_told_at_once_and_one_that_waits_too_long_later(self):
-        gate = Gate(at_once=1, waiting=1, patience=0.05)
+        gate = RateLimiter(at_once=1, waiting=1, patience=0.05)
         with gate.admitted("a"):
             with pytest.raises(Busy, match="Many people are asking at once"), gate.admitted("b"):
                 pass
-            full = Gate(at_once=1, waiting=0, patience=60)
+            full = RateLimiter(at_once=1, waiting=0, patience=60)
             with full.admitted("a"), pytest.raises(Busy), full.admitted("b"):
                 pass
         with gate.admitted("c"):
             pass
 
     def test_one_that_waits_comes_in_when_a_place_is_free(self):
-        gate, order = Gate(at_once=1, patience=10), []
+        gate, order = RateLimiter(at_once=1, patience=10), []
 
         def second():
             with gate.admitted("b"):
@@ -335,7 +335,7 @@ class TestAsking:
         assert order == ["a", "b"]
 
     def test_a_closed_gate_ends_what_runs_and_lets_nobody_in(self):
-        gate = Gate(at_once=1)
+        gate = RateLimiter(at_once=1)
         done = []
 
         def answer():
@@ -387,7 +387,7 @@ class TestRequests:
 
     def test_a_body_over_the_limit_is_refused_declared_or_not(self, sent):
         bodies, inner = sent
-        client = TestClient(SaneRequests(inner))
+        client = TestClient(RequestGuard(inner))
         assert client.post("/x", content=b"a" * (2 << 20)).status_code == 200
         assert client.post("/x", content=b"a" * ((2 << 20) + 1)).status_code == 413
         assert client.post("/x", content=(b"a" * 70_000 for _ in range(40))).status_code == 413
@@ -396,8 +396,8 @@ class TestRequests:
     def test_files_are_taken_only_where_the_operator_wants_them(self, sent):
         _, inner = sent
         big = b"a" * (3 << 20)
-        assert TestClient(SaneRequests(inner)).post("/add", content=b"a").status_code == 404
-        allowed = TestClient(SaneRequests(inner, upload=True))
+        assert TestClient(RequestGuard(inner)).post("/add", content=b"a").status_code == 404
+        allowed = TestClient(RequestGuard(inner, upload=True))
         assert allowed.post("/add", content=big).status_code == 200
         assert allowed.post("/gradio_api/upload", content=b"a").status_code == 404
         assert allowed.post("/gradio_api/run/predict", content=big).status_code == 413
@@ -417,18 +417,18 @@ class TestRequests:
         ],
     )
     def test_other_sites_pages_may_neither_read_nor_write(self, sent, headers, status):
-        client = TestClient(SaneRequests(sent[1]), base_url="http://archive.test")
+        client = TestClient(RequestGuard(sent[1]), base_url="http://archive.test")
         assert client.post("/gradio_api/run/predict", headers=headers).status_code == status
         assert client.get("/config", headers=headers).status_code == status
 
     def test_a_link_from_another_site_may_be_followed_but_no_form_sent(self, sent):
-        client = TestClient(SaneRequests(sent[1]))
+        client = TestClient(RequestGuard(sent[1]))
         headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
         assert client.get("/", headers=headers).status_code == 200
         assert client.post("/", headers=headers).status_code == 403
 
     def test_a_server_with_names_answers_to_no_other(self, sent):
-        guard = SaneRequests(sent[1], hosts=["localhost", "[::1]"])
+        guard = RequestGuard(sent[1], hosts=["localhost", "[::1]"])
         for host, status in [
             ("localhost:7860", 200),
             ("LOCALHOST", 200),

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 import qa
-from embeddings import index_build
-from qa import snapshot
-from qa.keyword import KeywordIndex
-from qa.lock import HOLDER, sole_writer
-from qa.manifest import NAME, Manifest
-from qa.opening import DATABASE
-from qa.published import DERIVED
-from qa.snapshot import KEYWORDS, VECTORS
-from qa.staging import INCOMING, OUTGOING
+from embeddings.index import build as index_build
+from qa.storage import snapshot
+from qa.storage.folder import DATABASE
+from qa.storage.generations import DERIVED
+from qa.storage.keyword_index import KeywordIndex
+from qa.storage.lock import HOLDER, sole_writer
+from qa.storage.manifest import NAME, Manifest
+from qa.storage.snapshot import KEYWORDS, VECTORS
+from qa.storage.write_transaction import INCOMING, OUTGOING
 from tests.conftest import SEEDS
 
 WORDS = "mayor king dog train river".split()
@@ -95,7 +95,7 @@ def test_what_is_staged_is_seen_by_nobody(many, article, settings, cut_off):
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_stopped(many, article, settings, cut_off, monkeypatch):
-    monkeypatch.setattr("qa.ingest.BATCH_PASSAGES", 20)
+    monkeypatch.setattr("qa.ingest.indexer.BATCH_PASSAGES", 20)
     again = [article(f"b{n}", f"Story {n} of the mill.") for n in range(130)]
     many.add(again[:100])
     cut_off(many)
@@ -110,8 +110,8 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped(many, article, settings
 
 
 def test_a_long_run_publishes_before_its_end(many, article, monkeypatch):
-    monkeypatch.setattr("qa.ingest.BATCH_PASSAGES", 20)
-    monkeypatch.setattr("qa.published.STAGED_PASSAGES", 100)
+    monkeypatch.setattr("qa.ingest.indexer.BATCH_PASSAGES", 20)
+    monkeypatch.setattr("qa.storage.generations.STAGED_PASSAGES", 100)
     generation = many.describe()["generation"]
     many.add(article(f"b{n}", f"Story {n} of the mill.") for n in range(290))
     assert many.describe()["generation"] == generation + 3, "100, 200 and 290 articles"
@@ -348,7 +348,7 @@ def test_one_that_cannot_be_written_says_so(version_1, settings, monkeypatch):
 
 def test_a_second_writer_is_told_who_the_first_is(many, article):
     code = (
-        "import sys, time, pathlib\nfrom qa.lock import sole_writer\n"
+        "import sys, time, pathlib\nfrom qa.storage.lock import sole_writer\n"
         "with sole_writer(pathlib.Path(sys.argv[1]), 'adding articles'):\n"
         "    print('held', flush=True)\n    time.sleep(60)\n"
     )
@@ -508,8 +508,8 @@ def test_a_state_whose_files_go_while_they_are_opened_is_not_answered_from(many,
 
 
 def test_opening_reads_no_large_file(many, settings, monkeypatch):
-    monkeypatch.setattr("qa.manifest.HASHED_BYTES", -1)
-    monkeypatch.setattr("qa.manifest.sha256", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr("qa.storage.manifest.HASHED_BYTES", -1)
+    monkeypatch.setattr("qa.storage.manifest.sha256", lambda path: pytest.fail(f"{path} was read"))
     many.close()
     with qa.Archive.open(many.path, settings=settings) as archive:
         assert found(archive, "bridge")

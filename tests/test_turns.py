@@ -8,19 +8,19 @@ from datetime import date
 import pytest
 
 import qa
-from qa import examples
-from qa.timeline import Timeline
+from qa.answering import examples
+from qa.retrieval.timeline import Timeline
 from qa.types import Answer, Coverage, Filters, Query
-from qa.ui.bars import bars_html
-from qa.ui.cards import sources_html
-from qa.ui.chips import chips_html
-from qa.ui.conversation import Asking, filters_named, reply_to, turn_json
-from qa.ui.links import Asked, Place, original_url
-from qa.ui.marking import mentions_in, text_html
-from qa.ui.page_texts import ADDING, EVIDENCE, MENTIONS
-from qa.ui.plain import plain_text
-from qa.ui.suggestions import Offered
-from qa.ui.texts import CHINESE, ENGLISH, texts_for
+from qa.web.page_texts import ADDING, EVIDENCE, MENTIONS
+from qa.web.pages.cards import sources_html
+from qa.web.pages.chips import chips_html
+from qa.web.pages.links import Asked, Place, original_url
+from qa.web.pages.marking import mentions_in, text_html
+from qa.web.pages.plain import plain_text
+from qa.web.pages.timeline import bars_html
+from qa.web.pages.turn import Asking, filters_named, reply_to, turn_json
+from qa.web.suggestions import Offered
+from qa.web.texts import CHINESE, ENGLISH, texts_for
 
 TODAY = date(2024, 5, 17)
 

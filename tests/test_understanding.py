@@ -3,8 +3,8 @@
 import pytest
 
 import qa
+from qa.query.understanding import leans_on_history, understand
 from qa.settings import Settings
-from qa.understanding import leans_on_history, understand
 
 SETTINGS = Settings()
 

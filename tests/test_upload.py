@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-import app
 import qa
-from qa.upload import safe_name
+from qa.web import app
+from qa.web.received import safe_name
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_the_page_leads_there_where_it_is_on(client):
 
 
 def test_too_much_at_once_is_refused(client, open_archive, monkeypatch):
-    monkeypatch.setattr("qa.server.requests.MOST_UPLOADED", 1000)
+    monkeypatch.setattr("qa.web.middleware.request_guard.MOST_UPLOADED", 1000)
     assert send(client, ("one.txt", b"x" * 2000)).status_code == 413
     assert ids(open_archive) == set()
     assert Path(open_archive.path).exists()

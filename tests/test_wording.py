@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
+from qa.answering.wording import CHINESE, ENGLISH, words_for
 from qa.types import Coverage
-from qa.wording import CHINESE, ENGLISH, words_for
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import qa
-from embeddings.reader import BUNDLED_NAME
+from embeddings.reading.load import BUNDLED_NAME
 from evals.speed.run import Run
 from evals.speed.systems import OURS
 from evals.speed.table import Cell, Group, Row

@@ -18,8 +18,9 @@ import qa
 from embeddings import Encoder
 from evals.speed.ready import ReadyVectors
 from evals.speed.real import Real
-from qa import chunking
-from qa.sentences import split
+from qa.text import chunking
+from qa.text.sentences import split
+from qa.types import embedded_text, header
 
 FORMAT = 1
 REAL_PASSAGES = 4000
@@ -177,9 +178,9 @@ def _write(articles: Iterable[qa.Article], encoder: Encoder, folders: dict[int, 
 
 def _passages(article: qa.Article, encoder: Encoder) -> list[str]:
     """Cut an article as the archive does."""
-    header = chunking.header(article)
+    line = header(article)
     spans = chunking.chunk(article.text, encoder.token_spans, encoder.max_tokens)
-    return [chunking.embedded_text(header, article.text[start:end]) for start, end in spans]
+    return [embedded_text(line, article.text[start:end]) for start, end in spans]
 
 
 def _line(article: qa.Article) -> str:

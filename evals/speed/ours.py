@@ -13,10 +13,10 @@ import qa
 from embeddings import load_encoder
 from evals.speed.ready import ReadyEncoder, ReadyVectors
 from evals.speed.systems import Passages
-from qa import chunking
 from qa.settings import Settings
-from qa.snapshot import Snapshot
-from qa.transaction import Transaction
+from qa.storage.snapshot import Snapshot
+from qa.storage.transaction import Transaction
+from qa.types import embedded_text, header
 
 
 class ArchiveQA:
@@ -63,7 +63,7 @@ class ArchiveQA:
             ids = snapshot.vectors.search(vector[None], k)[0][0].tolist()
             found = transaction.passages(ids)
             located = [found[number] for number in ids]
-            return [chunking.embedded_text(chunking.header(article), p.text) for p, article in located]
+            return [embedded_text(header(article), p.text) for p, article in located]
 
         return self._archive._published.reading(read)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.encoder import bundled_folder
+from embeddings.encoding.load import bundled_folder
 from evals.speed.ready import ReadyVectors
 from evals.speed.systems import Passages
 
@@ -100,7 +100,7 @@ class Txtai:
         embeddings = self._new()
         if ready:
             embeddings.model.encode = lambda texts, category=None: ready(texts)
-        embeddings.index(enumerate(passages.texts()))
+        embeddings.index.vector_index(enumerate(passages.texts()))
         embeddings.save(str(folder))
         embeddings.close()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.reader import BUNDLED_NAME
+from embeddings.reading.load import BUNDLED_NAME
 from evals.speed.asking import COLD_RUNS, QA, from_shell
 from evals.speed.corpus import Corpus
 from evals.speed.machine import available_memory

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import click
 
 from embeddings import EmbeddingError
-from qa.cli.asking import ask, feedback, mentions
-from qa.cli.filling import index, remove
+from qa.cli.ask import ask, feedback, mentions
+from qa.cli.index import index, remove
+from qa.cli.maintain import check, compact, info
 from qa.cli.options import FAILED, INTERRUPTED
-from qa.cli.serving import mcp, serve
+from qa.cli.serve import mcp, serve
 from qa.cli.terminal import plain
 from qa.cli.tuning import calibrate, glossary
-from qa.cli.upkeep import check, compact, info
 from qa.cli.users import user
 from qa.errors import QAError
 

@@ -10,7 +10,7 @@ import click
 from qa.cli.options import archive_option, opened, write
 from qa.cli.terminal import plain, pretty_json
 from qa.errors import GlossaryError
-from qa.glossary import FILE, Glossary
+from qa.query.glossary import FILE, Glossary
 
 
 @click.command()

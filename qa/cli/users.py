@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from qa.errors import ServerError
-from qa.server.users import Users
 from qa.settings import Settings
+from qa.web.middleware.users import Users
 
 
 def _file_option(function: Callable[..., int]) -> Callable[..., Any]:

@@ -1,0 +1,114 @@
+"""Paths, folders and patterns → the files to read, each with its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from glob import has_magic
+from pathlib import Path
+from typing import NamedTuple
+
+from qa.loaders.source import hidden, ids
+from qa.types import Skipped
+
+NO_FILE = "neither a file nor a folder"
+
+
+class File(NamedTuple):
+    """A file on disk, of so many bytes. ``name`` is its path below what was named, ``id`` has no extension."""
+
+    path: Path
+    name: str
+    id: str
+    size: int
+
+
+def walk(path: Path) -> Iterator[File | Skipped]:
+    """Yield the file, the files in the folder and below, or what a pattern names; in a stable order.
+
+    Hidden files are left out. Inside a folder, links are followed to files of the same folder only: there is
+    no way out of it, and none round in circles.
+    """
+    try:
+        if path.is_dir():
+            yield from _folder(path)
+        elif path.is_file():
+            yield File(path, path.name, ids([path.name])[0], path.stat().st_size)
+        elif path.exists():
+            yield Skipped(str(path), NO_FILE)
+        elif has_magic(str(path)):
+            yield from _pattern(path)
+        else:
+            yield Skipped(str(path), "no such file or folder")
+    except OSError as error:
+        yield Skipped(str(path), f"cannot be opened: {error.strerror}")
+    except ValueError as error:
+        yield Skipped(str(path), f"cannot be matched: {error}")
+
+
+def _folder(root: Path) -> Iterator[File | Skipped]:
+    real = os.path.realpath(root)
+    waiting = _entries(root, "")
+    if not waiting:
+        yield Skipped(str(root), "the folder holds no files")
+    while waiting:
+        name, article_id, is_folder = waiting.pop()
+        path = root / name
+        try:
+            if is_folder:
+                waiting += _entries(root, name)
+            elif why := _refused(path, real):
+                yield Skipped(str(path), why)
+            else:
+                yield File(path, name, article_id, path.stat().st_size)
+        except OSError as error:
+            yield Skipped(str(path), f"cannot be opened: {error.strerror}")
+
+
+def _entries(root: Path, folder: str) -> list[tuple[str, str, bool]]:
+    """Return a folder's entries, the last first: path below the root, id, whether it is a folder."""
+    with os.scandir(root / folder) as entries:
+        found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not hidden(e.name))
+    files = [name for name, is_folder in found if not is_folder]
+    stems = dict(zip(files, ids(files), strict=True))
+    above = f"{folder}/" if folder else ""
+    return [(above + name, above + stems.get(name, ""), is_folder) for name, is_folder in reversed(found)]
+
+
+def _refused(path: Path, root: str) -> str | None:
+    if not path.is_symlink():
+        return None if path.is_file() else NO_FILE
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        return "a link to a folder: name it itself to have it read"
+    if not target.is_file():
+        return "a link that leads to no file"
+    if not target.is_relative_to(root):
+        return "a link that leads out of the folder: name it itself to have it read"
+    return None
+
+
+def _pattern(pattern: Path) -> Iterator[File | Skipped]:
+    """Yield what matches; a name begins where the pattern's first wildcard stands. ``**`` names files only."""
+    parts = pattern.parts
+    first = next(number for number, part in enumerate(parts) if has_magic(part))
+    base = Path(*parts[:first])
+    rest = Path(*parts[first:], *(["*"] if parts[-1] == "**" else []))
+    found = [
+        path
+        for path in sorted(base.glob(str(rest)))
+        if not hidden(path.relative_to(base).as_posix()) and not ("**" in parts and path.is_dir())
+    ]
+    if not found:
+        yield Skipped(str(pattern), "no file matches")
+    names = [path.relative_to(base).as_posix() for path in found]
+    for path, name, article_id in zip(found, names, ids(names), strict=True):
+        if path.is_dir():
+            for item in _folder(path):
+                if isinstance(item, File):
+                    item = item._replace(name=f"{name}/{item.name}", id=f"{name}/{item.id}")
+                yield item
+        elif why := _refused(path, os.path.realpath(base)):
+            yield Skipped(str(path), why)
+        else:
+            yield File(path, name, article_id, path.stat().st_size)

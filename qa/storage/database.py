@@ -1,0 +1,229 @@
+"""The database file: connections, checks, transactions. The one source of truth of an archive.
+
+Everything else on disk is derived from it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qa.errors import ArchiveDamaged, ArchiveIncompatible, ArchiveReadOnly
+from qa.storage.transaction import Transaction
+from qa.storage.write_transaction import COUNTED, WriteTransaction
+
+APPLICATION_ID = 0x71614152  # "qaAR"
+SCHEMA_VERSION = 4
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE article (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    current INTEGER NOT NULL,
+    title TEXT NOT NULL, text TEXT NOT NULL, url TEXT, published TEXT, source TEXT, author TEXT,
+    section TEXT, lang TEXT, extra TEXT NOT NULL,
+    origin TEXT, source_key TEXT NOT NULL, stored TEXT NOT NULL
+);
+CREATE UNIQUE INDEX article_current ON article (id) WHERE current;
+CREATE INDEX article_published ON article (published) WHERE current;
+CREATE INDEX article_source ON article (source_key) WHERE current;
+CREATE TABLE passage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    article INTEGER NOT NULL REFERENCES article (key),
+    start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
+);
+CREATE INDEX passage_article ON passage (article)
+"""
+_SINCE_VERSION_2 = """
+CREATE INDEX article_id ON article (id);
+CREATE TABLE staged (id TEXT PRIMARY KEY, article INTEGER) WITHOUT ROWID;
+CREATE TABLE source (
+    key TEXT PRIMARY KEY, name TEXT, articles INTEGER NOT NULL, dated INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+"""``staged`` names what the next publication changes: the article's new revision, or none where it is removed.
+``source`` counts the articles of each source."""
+_SINCE_VERSION_3 = """
+CREATE TABLE seen (file TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
+CREATE INDEX seen_id ON seen (id)
+"""
+"""``seen`` says from which files an article was read."""
+_SINCE_VERSION_4 = """
+ALTER TABLE article ADD COLUMN same_as INTEGER;
+ALTER TABLE article ADD COLUMN text_hash BLOB;
+CREATE INDEX article_same_as ON article (same_as) WHERE same_as IS NOT NULL;
+CREATE INDEX article_text_hash ON article (text_hash) WHERE text_hash IS NOT NULL;
+CREATE TABLE band (hash INTEGER, article INTEGER, PRIMARY KEY (hash, article)) WITHOUT ROWID;
+CREATE INDEX band_article ON band (article);
+CREATE TABLE near (article INTEGER, other INTEGER, PRIMARY KEY (article, other)) WITHOUT ROWID;
+CREATE INDEX near_other ON near (other)
+"""
+"""An article with the text of another one has neither text nor passages of its own: ``same_as`` says whose stand
+for it. ``band`` finds texts that may be nearly the same, ``near`` holds those that are, both ways round."""
+_SINCE = {2: _SINCE_VERSION_2, 3: _SINCE_VERSION_3, 4: _SINCE_VERSION_4}
+
+
+class Database:
+    """The database file, shared by threads and processes."""
+
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        self.path = path
+        self.writable = writable
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def create(cls, path: Path, **meta: str | int) -> Database:
+        """Create the database with the properties that describe its archive."""
+        store = cls(path)
+        with store._connection() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+        with store.write() as transaction:
+            transaction.run(_SCHEMA, *_SINCE.values())
+            transaction.run(
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
+            )
+            transaction.set_meta(generation=0, **meta)
+        return store
+
+    def check(self) -> bool:
+        """Check that this is an archive's database which this version can read; tell whether it is up to date.
+
+        Raises:
+            ArchiveDamaged: It is no database of ours.
+            ArchiveIncompatible: A newer version wrote it, or an older one where nothing can be written.
+        """
+        with self._connection() as db:
+            application = db.execute("PRAGMA application_id").fetchone()[0]
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+        if application != APPLICATION_ID:
+            raise ArchiveDamaged(
+                f"{self.path} is not an archive's database. Index the articles into a new folder."
+            )
+        if version > SCHEMA_VERSION:
+            raise ArchiveIncompatible(
+                f"{self.path.parent} was written by a newer version (schema {version}, this one reads "
+                f"{SCHEMA_VERSION}). Update the program: pip install -U archive-qa."
+            )
+        if version < SCHEMA_VERSION and not self.writable:
+            raise ArchiveIncompatible(
+                f"{self.path.parent} was written by an older version and cannot be written now. Open it once, "
+                "or a copy of it, where it can be."
+            )
+        return bool(version == SCHEMA_VERSION)
+
+    def upgrade(self) -> None:
+        """Bring the database of an older version up to date, in one step; the caller is the one writer."""
+        with self.write() as transaction:
+            version = transaction.run("PRAGMA user_version")[0]
+            transaction.run(*(script for since, script in _SINCE.items() if version < since))
+            transaction.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version < 2:
+                transaction.run(COUNTED)
+                transaction.set_meta(derived="")
+
+    def vacuum(self) -> None:
+        """Give the room of what was deleted back; the whole database is written anew.
+
+        Raises:
+            ArchiveError: Something else is at work, or there is no room for a second copy.
+        """
+        with self._connection() as db:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+
+    def reindex(self) -> None:
+        """Make the database's own indexes anew."""
+        with self._connection() as db:
+            db.execute("REINDEX")
+
+    def problems(self) -> list[str]:
+        """Return what SQLite finds wrong in the file, page by page and index by index."""
+        with self._connection() as db:
+            try:
+                found = [str(row[0]) for row in db.execute("PRAGMA integrity_check (20)")]
+            except sqlite3.DatabaseError as error:
+                return [str(error)]
+        return [] if found == ["ok"] else found
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Enter a read transaction: everything read in it is of one moment."""
+        with self._connection() as db:
+            db.execute("BEGIN")
+            try:
+                yield Transaction(db)
+            finally:
+                db.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[WriteTransaction]:
+        """Enter a write transaction, committed unless the block raises."""
+        if not self.writable:
+            raise ArchiveReadOnly(
+                f"{self.path.parent} cannot be written. Copy the archive to a folder of your own."
+            )
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield WriteTransaction(db)
+                db.commit()
+            finally:
+                db.rollback()
+
+    def close(self) -> None:
+        """Close all idle connections; the store is not used afterwards."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for db in idle:
+            db.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            db = self._idle.pop() if self._idle else None
+        try:
+            db = db or self._connect()
+            yield db
+        except sqlite3.DatabaseError as error:
+            raise self._explained(error) from error
+        finally:
+            if db is not None:
+                with self._lock:
+                    keep = not self._closed
+                    if keep:
+                        self._idle.append(db)
+                if not keep:
+                    db.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        # A WAL database in a folder that cannot be written opens only as one that never changes.
+        log = self.path.with_name(self.path.name + "-wal")
+        unlogged = not log.exists() or not log.stat().st_size
+        mode = "rwc" if self.writable else "ro&immutable=1" if unlogged else "ro"
+        db = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True, timeout=30, isolation_level=None, check_same_thread=False,
+        )  # fmt: skip
+        db.execute("PRAGMA foreign_keys = ON")
+        if self.writable:
+            db.execute("PRAGMA synchronous = NORMAL")
+        return db
+
+    def _explained(self, error: sqlite3.DatabaseError) -> Exception:
+        text = str(error)
+        if "readonly" in text or "read-only" in text:
+            return ArchiveReadOnly(
+                f"{self.path.parent} cannot be written ({text}). Copy the archive elsewhere."
+            )
+        if "locked" in text or "full" in text or "disk I/O" in text:
+            return ArchiveReadOnly(
+                f"{self.path}: {text}. Nothing was lost; make room or wait, then run it again."
+            )
+        return ArchiveDamaged(f"{self.path}: {text}. Restore it from a copy, or index the articles again.")

@@ -1,0 +1,125 @@
+"""The page: a Gradio front over an archive, with each article on a page of its own.
+
+``python app.py`` and ``qa serve`` run it. Nothing here or in what it loads calls another host.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import partial
+from typing import Any
+
+import click
+import gradio as gr
+from fastapi import FastAPI
+
+import qa
+from qa.settings import Settings
+from qa.web import server as serving
+from qa.web.downloads import routes
+from qa.web.middleware import access_log as requests_log
+from qa.web.middleware.asgi import client
+from qa.web.middleware.rate_limit import AT_ONCE, WAITING, RateLimiter
+from qa.web.middleware.stack import guard
+from qa.web.pages.links import Asked
+from qa.web.routes import PROBLEMS, add_routes
+
+TITLE = "Ask the archive"
+LOADER = 'import("/ui/page.js").then((page) => page.start(element));'
+HEAD = (
+    '<link rel="stylesheet" href="/ui/palette.css"><link rel="stylesheet" href="/ui/page.css">'
+    '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+)
+
+
+def create_app(archive: qa.Archive, settings: Settings | None = None) -> FastAPI:
+    """Build the ASGI app: the page at ``/``, what it asks for, and ``ask`` for programs.
+
+    ``app.state.ready`` is an event that makes ``/healthz`` say so; ``app.state.gate`` admits questions.
+
+    Raises:
+        ServerError: The users' file cannot be read.
+    """
+    settings = settings or archive.settings
+    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.ready, app.state.gate = threading.Event(), RateLimiter(settings.rate)
+
+    app.router.routes.extend(routes(archive, app.state.gate))
+    add_routes(app, archive, settings, app.state.gate)
+    guard(app, settings, lambda: app.state.ready.is_set() and app.state.gate.open)
+    gr.mount_gradio_app(
+        app,
+        _page(archive, settings, app.state.gate),
+        path="/",
+        theme=gr.themes.Base(font=["sans-serif"], font_mono=["monospace"]).set(
+            body_background_fill="#faf9f6",
+            body_background_fill_dark="#171614",
+            body_text_color="#22201c",
+            body_text_color_dark="#e9e6df",
+        ),
+        head=HEAD,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        max_file_size=1,
+    )
+    return app
+
+
+def serve(archive: qa.Archive, settings: Settings, *, open_browser: bool = False) -> None:
+    """Serve the page until interrupted.
+
+    Raises:
+        ServerError: The address cannot be listened on.
+    """
+    warm = partial(archive.search, "warm up", k=1)
+    serving.serve(partial(create_app, archive), settings, warm, open_browser=open_browser)
+
+
+def main() -> None:
+    """Serve the default archive (``python app.py``)."""
+    try:
+        settings = Settings.from_environ()
+        serve(qa.default_archive(settings), settings)
+    except PROBLEMS as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def _page(archive: qa.Archive, settings: Settings, gate: RateLimiter) -> gr.Blocks:
+    """The page for people is one block of our own HTML, filled by its script; programs get ``ask``.
+
+    gr.Chatbot renders answers as Markdown, announces none to a screen reader, holds no cards beside them,
+    and its events take a queue and a stream where one request does.
+    """
+
+    def ask(
+        request: gr.Request,
+        question: str,
+        after: str = "",
+        before: str = "",
+        sources: list[str] | None = None,
+    ) -> dict[str, Any]:
+        """Ask the archive; dates as 2023, 2023-09 or 2023-09-11. Returns the answer with its citations."""
+        try:
+            asked = Asked.read(question, after, before, sources)
+            with gate.admitted(client(request.request.scope)):
+                answer = archive.ask(asked.question, filters=asked.filters)
+        except PROBLEMS as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        if settings.log_questions:
+            requests_log.write("question", question=answer.question, abstained=answer.abstained)
+        return answer.model_dump(mode="json")
+
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+        gr.HTML("", elem_id="archive", apply_default_css=False, js_on_load=LOADER)
+        gr.api(ask, api_name="ask")
+    return page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING)
+
+
+if __name__ == "__main__":
+    main()
