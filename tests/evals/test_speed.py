@@ -24,7 +24,7 @@ from evals.speed.systems import OURS, PEERS, load_system, missing
 from evals.speed.table import LESS, MORE, Cell, Group, Row, render
 from evals.speed.worker import Worker, WorkerFailed
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

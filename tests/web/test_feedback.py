@@ -111,7 +111,7 @@ class TestEvals:
         assert data.questions[0].history[0].content == "Before?"
         run = subprocess.run(
             [sys.executable, "-m", "evals", "--data", str(tmp_path / "out"), "--model", "tiny"],
-            capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent,
+            capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
         )  # fmt: skip
         assert "Traceback" not in run.stderr, run.stderr
         assert run.returncode in {0, 1}, run.stderr

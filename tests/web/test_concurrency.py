@@ -20,7 +20,7 @@ import pytest
 
 import qa
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PEOPLE, ROUNDS, DEADLINE = 50, 3, 120.0
 FLAT = 100 << 20
 """Bytes that the server may grow by after the first round, when all is loaded."""

@@ -17,7 +17,7 @@ from embeddings import ModelDamaged, ModelNotFound, TinyEncoder, load_encoder
 from embeddings.encoding import load as encoder_module
 from qa import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 HOSTILE = [
     "",

@@ -16,7 +16,7 @@ import pytest
 
 import qa
 from qa.storage.folder import DATABASE
-from tests.forking import VERSIONS, Forks, articles, version, whole
+from tests.storage.forking import VERSIONS, Forks, articles, version, whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 WORDS = "mayor bridge mill harbour train school river council vote flood market".split()

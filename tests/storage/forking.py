@@ -1,6 +1,6 @@
 """A process that forks a child for each thing to be done with an archive, so that it can be killed in the middle.
 
-Run as ``python -m tests.forking``; :class:`Forks` talks to it. It is a process of its own because the tests'
+Run as ``python -m tests.storage.forking``; :class:`Forks` talks to it. It is a process of its own because the tests'
 process has threads, which a fork would not survive. What a child is told arrives as a line of JSON.
 """
 
@@ -32,8 +32,8 @@ class Forks:
 
     def __init__(self, settings: qa.Settings) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forking", settings.model_dump_json()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
+            [sys.executable, "-m", "tests.storage.forking", settings.model_dump_json()],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
         )  # fmt: skip
 
     def __enter__(self) -> Self:

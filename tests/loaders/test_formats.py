@@ -543,12 +543,12 @@ def test_the_format_of_files_without_an_extension_can_be_said(tmp_path):
 
 
 def test_the_readme_names_every_format():
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     assert [extension for extension in READERS if f"`{extension}`" not in readme] == []
 
 
 def test_the_reader_that_contributing_shows_works(tmp_path, monkeypatch):
-    text = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(def read_note.*?)```", text, re.S)
     assert len(example.splitlines()) <= 10
     names: dict = {"Source": Source, "Found": Found, "Skipped": Skipped, "Iterator": Iterator}

@@ -31,7 +31,7 @@ from qa.web.middleware.rate_limit import RateLimiter
 from qa.web.middleware.request_guard import RequestGuard
 from qa.web.middleware.users import Users
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ANN = ("ann", "correct horse")
 
 

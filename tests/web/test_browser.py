@@ -22,7 +22,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 QUESTION = "Who led a team to the Procuratorate of Lin'an District?"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]

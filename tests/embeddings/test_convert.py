@@ -16,7 +16,7 @@ from embeddings import ModelNotFound, load_encoder
 from embeddings.encoding.convert import PROBES, fingerprint_of
 from embeddings.encoding.openvino_encoder import OpenVINOEncoder
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 TEXTS = [text for text in PROBES if text.strip()]

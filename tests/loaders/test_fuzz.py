@@ -27,7 +27,7 @@ from qa.loaders.sandbox_worker import parsed
 from qa.loaders.source import Source
 from qa.text.chunking import chunk
 from qa.types import Skipped
-from tests.test_formats import as_parquet, page, pdf, warc, zstd
+from tests.loaders.test_formats import as_parquet, page, pdf, warc, zstd
 
 STORY = (
     "The mayor said on Monday that the mill would be rebuilt. “It will stand by winter”, she said. 市长说。 "

@@ -53,7 +53,7 @@ print(json.dumps([items, peak]))
 
 def read_apart(path: Path, user: str = "me") -> tuple[dict[str, int], dict[str, str]]:
     """Read in a process of its own: articles' lengths by id, reasons by the path below the folder."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", READ, path, user],
         capture_output=True, text=True, check=False, timeout=240, env={**os.environ, "PYTHONPATH": str(root)},
