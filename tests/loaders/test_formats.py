@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from qa.errors import InputError
-from qa.loaders.loaded import Found
+from qa.loaders.loaded import LoadedArticle
 from qa.loaders.registry import READERS, read_paths
-from qa.loaders.source import Source
+from qa.loaders.source import InputFile
 from qa.types import Article, Skipped
 
 PAGE = """<!doctype html><html lang="en"><head><title>The mill burnt down | The Gazette</title>
@@ -39,7 +39,7 @@ STORY = (
 def read(*paths: Path | str, **options: object) -> tuple[list[Article], list[Skipped]]:
     everything = list(read_paths(paths, **options))
     return (
-        [item.article for item in everything if isinstance(item, Found)],
+        [item.article for item in everything if isinstance(item, LoadedArticle)],
         [item for item in everything if isinstance(item, Skipped)],
     )
 
@@ -364,7 +364,7 @@ def test_the_pages_of_a_warc_are_articles(tmp_path, name):
     records = [
         ("https://a.example/1", b"200 OK\nContent-Type: text/html", page().encode()),
         ("https://a.example/2", b"200 OK\nContent-Type: image/png", b"\x89PNG"),
-        ("https://a.example/3", b"404 Not Found\nContent-Type: text/html", page().encode()),
+        ("https://a.example/3", b"404 Not LoadedArticle\nContent-Type: text/html", page().encode()),
         ("https://a.example/4", b"200 OK\nContent-Type: text/html; charset=gbk", chinese.encode("gbk")),
         ("https://a.example/5", b"200 OK\nContent-Type: text/html\nContent-Encoding: gzip", gzip.compress(page().encode())),
         ("https://a.example/6", b"200 OK\nContent-Type: text/html", b"<html></html>"),
@@ -419,7 +419,7 @@ def test_the_files_of_a_zip_are_read_each_by_its_own_reader(tmp_path):
     assert [(s.where, s.why[:18]) for s in skipped] == [
         (f"{tmp_path}/all.zip/picture.png", "no reader for .png")
     ]
-    origins = {f.origin for f in read_paths([tmp_path]) if isinstance(f, Found)}
+    origins = {f.origin for f in read_paths([tmp_path]) if isinstance(f, LoadedArticle)}
     assert origins == {None, str((tmp_path / "all.zip").resolve())}
 
 
@@ -551,7 +551,12 @@ def test_the_reader_that_contributing_shows_works(tmp_path, monkeypatch):
     text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(def read_note.*?)```", text, re.S)
     assert len(example.splitlines()) <= 10
-    names: dict = {"Source": Source, "Found": Found, "Skipped": Skipped, "Iterator": Iterator}
+    names: dict = {
+        "InputFile": InputFile,
+        "LoadedArticle": LoadedArticle,
+        "Skipped": Skipped,
+        "Iterator": Iterator,
+    }
     exec(example, names)
     monkeypatch.setitem(READERS, ".note", names["read_note"])
     (tmp_path / "a.note").write_text(f"The mill\n{STORY}", "gb18030")

@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, given, settings
 import qa
 from qa.loaders.encoding import decode
 from qa.loaders.limits import Budget
-from qa.loaders.loaded import Found
+from qa.loaders.loaded import LoadedArticle
 from qa.loaders.registry import READERS, read_paths, read_source
 from qa.loaders.sandbox_worker import parsed
-from qa.loaders.source import Source
+from qa.loaders.source import InputFile
 from qa.text.chunking import chunk
 from qa.types import Skipped
 from tests.loaders.test_formats import as_parquet, page, pdf, warc, zstd
@@ -37,13 +37,13 @@ STORY = (
 class InThisProcess:
     """Parses without a child, so that a thousand examples take seconds."""
 
-    def parse(self, reader: Any, source: Source, data: bytes, _: int) -> list[Found | Skipped]:
+    def parse(self, reader: Any, source: InputFile, data: bytes, _: int) -> list[LoadedArticle | Skipped]:
         request = {key: getattr(source, key) for key in ("name", "id", "where", "origin", "given", "charset")}
         return parsed({**request, "reader": (reader.__module__, reader.__qualname__)}, data)
 
 
-def read_bytes(extension: str, data: bytes) -> list[Found | Skipped]:
-    source = Source(
+def read_bytes(extension: str, data: bytes) -> list[LoadedArticle | Skipped]:
+    source = InputFile(
         name=f"x{extension}",
         id="x",
         where="x",
@@ -58,7 +58,7 @@ def tokens(text: str) -> list[tuple[int, int]]:
     return [m.span() for m in re.finditer(r"\w+|[^\w\s]", text)]
 
 
-def check(items: list[Found | Skipped]) -> None:
+def check(items: list[LoadedArticle | Skipped]) -> None:
     assert items
     for item in items:
         if isinstance(item, Skipped):
@@ -148,7 +148,7 @@ def test_every_reader_has_a_sample_that_reads():
     assert set(SAMPLES) == set(READERS)
     for extension, data in SAMPLES.items():
         items = read_bytes(NAMES.get(extension, extension), data)
-        assert all(isinstance(item, Found) for item in items), extension
+        assert all(isinstance(item, LoadedArticle) for item in items), extension
         check(items)
 
 
@@ -272,7 +272,7 @@ def test_stored_passages_are_slices_of_their_articles(stories, tmp_path_factory,
         (folder / f"{number}.txt").write_text(text, "utf-8", newline="")
     own = request.getfixturevalue("settings")
     with qa.Archive.create(folder / "archive", settings=own) as archive:
-        readable = [item for item in read_paths(folder.glob("*.txt")) if isinstance(item, Found)]
+        readable = [item for item in read_paths(folder.glob("*.txt")) if isinstance(item, LoadedArticle)]
         if not readable:
             return
         archive.add(folder.glob("*.txt"))

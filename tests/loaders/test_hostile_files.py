@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from qa.loaders.limits import MAX_TEXT
-from qa.loaders.loaded import Found
+from qa.loaders.loaded import LoadedArticle
 from qa.loaders.registry import MAX_SKIPS, READERS, read_paths
 from qa.loaders.sandbox import Child, apart
 from qa.types import Skipped
@@ -259,14 +259,14 @@ def test_articles_and_fields_too_long_are_refused_or_cut(tmp_path):
         f"the article has {MAX_TEXT + 1:,} characters,",
         '"id": longer than 2,000 characters',
     ]
-    (article,) = [item.article for item in items if isinstance(item, Found)]
+    (article,) = [item.article for item in items if isinstance(item, LoadedArticle)]
     assert len(article.title) == 1000
 
 
 def test_a_million_bad_lines_are_counted_not_kept(tmp_path):
     (tmp_path / "x.jsonl").write_bytes(b"x\n" * 100_000 + b'{"id": "a", "text": "Good."}\n')
     items = list(read_paths([tmp_path]))
-    assert [item.article.id for item in items if isinstance(item, Found)] == ["a"]
+    assert [item.article.id for item in items if isinstance(item, LoadedArticle)] == ["a"]
     skipped = [item for item in items if isinstance(item, Skipped)]
     assert len(skipped) == MAX_SKIPS + 1
     assert skipped[-1].why == f"{100_000 - MAX_SKIPS:,} more of what it holds could not be read"
@@ -287,7 +287,7 @@ def test_names_in_an_archive_do_not_lead_out_of_it(tmp_path):
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
     items = list(read_paths([tmp_path]))
-    assert [item.article.id for item in items if isinstance(item, Found)] == ["x.zip/fine."]
+    assert [item.article.id for item in items if isinstance(item, LoadedArticle)] == ["x.zip/fine."]
     whys = [item.why for item in items if isinstance(item, Skipped)]
     assert whys == ["its name leads out of the archive"] * 5 + ["a link, not a file"]
     assert [p.name for p in tmp_path.parent.rglob("up.txt")] == []
@@ -397,7 +397,7 @@ def test_a_parser_that_dies_swells_or_prints_harms_nobody(tmp_path, monkeypatch)
     ):
         monkeypatch.setitem(READERS, extension, apart(reader))
         (tmp_path / f"x{extension}").write_text(GOOD)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the child finds these readers
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # where the child finds these readers
     died, printed, swelled = read_paths([tmp_path])
     assert died.why == "makes its parser crash"
     assert printed.article.text == GOOD

@@ -11,9 +11,8 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[test]'")
 pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install '.[test]'")
-from test_conversation import LOOKS, NAMES, ask, look, visit  # noqa: E402
-
 from tests.web.test_browser import DESKTOP, EVIL, HOSTILE, PHONE, browser, folder, serving, shows  # noqa: E402, F401
+from tests.web.test_browser_conversation import LOOKS, NAMES, ask, look, visit  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
