@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
 
 from qa.text.tokens import terms
-from qa.types import Article
-
-
-class AnswerKind(Enum):
-    """What a question asks for."""
-
-    PERSON = "person"
-    DATE = "date"
-    NUMBER = "number"
-    LIST = "list"
-    OTHER = "other"
-
+from qa.types import AnswerKind, Article
 
 _KINDS = (
     (AnswerKind.LIST, re.compile(r"\b(?:list|what (?:are|were) the|which \w+s (?:are|were)|name the|what \w+ (?:requirements|points|measures|steps|things))\b|哪些|哪几", re.I)),

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from qa.types import Period
+from qa.types.queries import in_year
+
 How = Literal["on", "in", "after", "before", "between"]
 
 REPORT = (
@@ -15,29 +18,6 @@ REPORT = (
     r"headlines?|editions?|news|reporting|write-?ups?)"
 )
 """Words for what a source publishes."""
-
-
-class Period(NamedTuple):
-    """A time a question names; its ends are inclusive, ``None`` where it is open."""
-
-    start: date | None
-    end: date | None
-    how: How
-    hard: bool
-    """Whether it is said of publication ("published in May 2023"); else it may be about the content."""
-    any_year: bool
-    """Whether no year was given ("on October 28"): the ends then stand in the latest such year."""
-    span: tuple[int, int]
-    """Where it stands in the question, its preposition included."""
-
-    def holds(self, day: date) -> bool:
-        """Whether a day lies within."""
-        start, end = self.start, self.end
-        if self.any_year:
-            start, end = (edge and _in_year(edge, day.year) for edge in (start, end))
-            if start and end and start > end:
-                return day >= start or day <= end
-        return (start is None or start <= day) and (end is None or day <= end)
 
 
 class DateMatch(NamedTuple):
@@ -144,7 +124,7 @@ def find(question: str, today: date) -> Iterator[Period]:
         second = found[at] if at < len(found) else None
         if word in ("between", "from", "since") and second and _joined(question, first, second):
             if first.any_year and not second.any_year:
-                first = first._replace(start=_in_year(first.start, second.end.year), any_year=False)
+                first = first._replace(start=in_year(first.start, second.end.year), any_year=False)
             at += 1
             span = (begin, second.span[1])
             read.append(Period(first.start, second.end, "between", hard, second.any_year, span))
@@ -218,7 +198,7 @@ def _absolute(fields: dict[str, str | None], today: date) -> tuple[date, date] |
     except ValueError:
         return None
     if year is None and start > today:
-        start = _in_year(start, today.year - 1)
+        start = in_year(start, today.year - 1)
     if number:
         return start, start
     last = which or 12
@@ -249,8 +229,3 @@ def _relative(fields: dict[str, str | None], today: date) -> tuple[date, date] |
         start = today.replace(day=1) - relativedelta(months=back)
         return start, start + relativedelta(months=1, days=-1)
     return date(today.year - back, 1, 1), date(today.year - back, 12, 31)
-
-
-def _in_year(day: date, year: int) -> date:
-    """Move a day to another year; 29 February becomes the 28th where there is none."""
-    return day.replace(year=year, day=min(day.day, calendar.monthrange(year, day.month)[1]))

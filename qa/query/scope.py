@@ -10,27 +10,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from qa.query import periods
-from qa.query.periods import REPORT, Period
+from qa.query.periods import REPORT
+from qa.types import Clause, Period, Scope
 
 MOST_PARTS = 8
-
-
-class Clause(NamedTuple):
-    """A stretch of a question that one article may answer, and what it says about that article."""
-
-    text: str
-    sources: tuple[str, ...]
-    periods: tuple[Period, ...]
-
-
-class Scope(NamedTuple):
-    """What a question says about the articles it means."""
-
-    sources: tuple[str, ...]
-    """Names as the archive spells them; all of them where a name fits several ("The Independent")."""
-    periods: tuple[Period, ...]
-    parts: tuple[Clause, ...]
-    """Two or more where the question speaks of several articles; else none."""
 
 
 def find(question: str, sources: Sequence[str], today: date) -> Scope:
