@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from qa.text.characters import without_control
 from qa.types import Occurrences
 
 COLUMNS = (
@@ -24,7 +25,6 @@ COLUMNS = (
     "text_sha256",
 )
 _FORMULA = re.compile(r"[\s\u200b-\u200f\ufeff]*[=+\-@＝＋－＠\t\r|%]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def csv_lines(found: Occurrences) -> Iterator[str]:
@@ -48,5 +48,5 @@ def json_text(found: Occurrences) -> str:
 def _cell(value: object) -> str:
     if value is None or isinstance(value, int):
         return "" if value is None else str(value)
-    text = _CONTROL.sub("\ufffd", str(value))
+    text = without_control(str(value))
     return f"'{text}" if _FORMULA.match(text) else text

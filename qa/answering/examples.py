@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 
 from qa.answering.short_answer import names
+from qa.text.characters import han_count
 from qa.text.sentences import split
 from qa.types import Article
 
@@ -27,7 +28,6 @@ _DEED = re.compile(
 _VAGUE = re.compile(
     r"\b(?:he|she|they|his|her|their|its?|this|these|those|that|which|who|will|would|by)\b", re.I
 )
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 def questions(articles: Iterable[Article], n: int) -> list[str]:
@@ -71,7 +71,7 @@ def _dated_titles(articles: Iterable[Article]) -> Iterator[str]:
         if not (article.published and words):
             continue
         short = " ".join(words[:_TITLE_WORDS]).rstrip(",;:—-")
-        if _HAN.search(short):
+        if han_count(short):
             yield f"《{short}》是什么时候发布的？"
         else:
             yield f"When was the article on “{short}{'…' if len(words) > _TITLE_WORDS else ''}” published?"

@@ -7,12 +7,12 @@ articles put it, then how people ask. Without the file nothing changes.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from qa.errors import GlossaryError
+from qa.text.tokens import WORD, word_key, word_keys
 from qa.types import Query
 
 log = logging.getLogger("qa")
@@ -21,9 +21,6 @@ FILE = "glossary.txt"
 MOST_BYTES, MOST_TERMS, LONGEST_TERM = 256 << 10, 12, 100
 REWRITTEN_WEIGHT = 0.5
 """Weight in the search of the question in the archive's own words, against the question's own 1."""
-_TOKEN = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
-)
 
 Words = tuple[str, ...]
 
@@ -51,7 +48,7 @@ class Glossary:
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             terms = tuple(" ".join(term.split()) for term in line.split("="))
-            keys = tuple(map(_words, terms))
+            keys = tuple(map(word_keys, terms))
             known = next((seen[key] for key in keys if key in seen), None)
             if len(terms) < 2 or not all(keys):
                 why = "write two terms or more with = between them: procuratorate = prosecutor's office"
@@ -86,8 +83,8 @@ class Glossary:
 
     def expand(self, query: Query) -> Query:
         """Search, and read, a question in the archive's own words too; the same query where it has none."""
-        said, read = self.rewrite(query.question), self.rewrite(query.read)
-        if said == query.question and read == query.read:
+        said, read = self.rewrite(query.question), self.rewrite(query.reading_text)
+        if said == query.question and read == query.reading_text:
             return query
         searched = () if said == query.question else ((said, REWRITTEN_WEIGHT),)
         context = (*query.context, *searched)
@@ -95,7 +92,7 @@ class Glossary:
 
     def rewrite(self, text: str) -> str:
         """Put the archive's own terms in the place of the others."""
-        tokens = [(match.span(), _word(match[0])) for match in _TOKEN.finditer(text)]
+        tokens = [(match.span(), word_key(match[0])) for match in WORD.finditer(text)]
         out, at, cursor = [], 0, 0
         while at < len(tokens):
             size, term = self._longest([word for _, word in tokens[at:]])
@@ -107,7 +104,7 @@ class Glossary:
 
     def same(self, term: str) -> list[str]:
         """Return a term with all that means the same."""
-        words = _words(term)
+        words = word_keys(term)
         group = next((group for group in self.groups if words in group.keys), None)
         return list(dict.fromkeys([term, *(group.terms if group else ())]))
 
@@ -151,13 +148,3 @@ class GlossaryFile:
                 log.warning("%s The line is left out.", problem)
             self._stamp = stamp
         return self._held
-
-
-def _words(term: str) -> Words:
-    return tuple(_word(match[0]) for match in _TOKEN.finditer(term))
-
-
-def _word(token: str) -> str:
-    """Fold case and the plural's s: what counts as the same word."""
-    folded = token.casefold()
-    return folded[:-1] if len(folded) > 3 and folded.endswith("s") and not folded.endswith("ss") else folded

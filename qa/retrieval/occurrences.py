@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from itertools import groupby
 from typing import Literal, NamedTuple
 
@@ -13,16 +11,13 @@ from qa.errors import QuestionError
 from qa.storage.snapshot import Snapshot
 from qa.storage.transaction import Transaction
 from qa.text.sentences import Span, split
-from qa.text.tokens import same_word
+from qa.text.tokens import WORD, same_word, word_key
 from qa.types import Article, Filters, Occurrence, Occurrences, Passage
 
 Order = Literal["date", "source", "title"]
 ORDERS: tuple[Order, ...] = ("date", "source", "title")
 LONGEST_TERM = 200
 _BATCH = 2000
-_TOKEN = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|(?:(?![\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])[^\W_])+"
-)
 _MARGIN = 40
 """Characters around a passage in which a term that runs over its edge is looked for, for each word of it."""
 
@@ -47,9 +42,9 @@ def find(
     Raises:
         QuestionError: A term has no word that can be searched for, or is too long.
     """
-    wanted = [_words(term, [match.span() for match in _TOKEN.finditer(term)], exact) for term in terms]
+    wanted = [_words(term, [match.span() for match in WORD.finditer(term)], exact) for term in terms]
     for term in terms:
-        if not any(same_word(match[0]) for match in _TOKEN.finditer(term)):
+        if not any(same_word(match[0]) for match in WORD.finditer(term)):
             raise QuestionError(f"There is no word to look for in {term!r}. Name a word, a name or a phrase.")
         if len(term) > LONGEST_TERM:
             raise QuestionError(f"A term may have {LONGEST_TERM} characters; this one has {len(term):,}.")
@@ -110,7 +105,7 @@ def _in_article(
 def _matches(text: str, window: Span, wanted: Sequence[Sequence[_Word]], exact: bool) -> Iterator[Span]:
     """Yield the spans where the words of a term follow one another; of two that overlap, the longer one."""
     low, high = window
-    tokens = [match.span() for match in _TOKEN.finditer(text, low, high)]
+    tokens = [match.span() for match in WORD.finditer(text, low, high)]
     if tokens and tokens[0][0] == low > 0:  # perhaps the rest of a word
         tokens = tokens[1:]
     if tokens and tokens[-1][1] == high < len(text):
@@ -139,7 +134,7 @@ class _Word(NamedTuple):
 def _words(text: str, tokens: Sequence[Span], exact: bool) -> list[_Word]:
     befores = [None, *(end for _, end in tokens)]
     return [
-        _Word(_key(text[start:end], exact), start == before)
+        _Word(word_key(text[start:end], exact), start == before)
         for (start, end), before in zip(tokens, befores, strict=False)
     ]
 
@@ -149,11 +144,6 @@ def _follow(words: Sequence[_Word], wanted: Sequence[_Word]) -> bool:
         word.key == other.key and word.joined >= other.joined
         for word, other in zip(words, wanted, strict=True)
     )
-
-
-@lru_cache(maxsize=200_000)
-def _key(token: str, exact: bool) -> str:
-    return (not exact and same_word(token)) or token.casefold()
 
 
 def _around(span: Span, sentences: Sequence[Span]) -> Span:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from qa.errors import SnapshotDamaged
 from qa.storage.transaction import source_key
-from qa.text.tokens import _ANALYZER, _HAN_RUN, _analyzer, _spread_han, terms
+from qa.text.tokens import all_terms, analyzer, is_unspaced, pairs_for_unspaced, terms
 from qa.types import Filters
 
 VERSION = "keyword-2"
+_ANALYZER = "archive"
 HEADER_BOOST = 0.6
 """Weight of a match in the header (title, source, date) against one in the passage."""
 _HEAP = 64_000_000
@@ -46,7 +47,7 @@ class Row(NamedTuple):
 
 
 def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> None:
-    index.register_tokenizer(_ANALYZER, _analyzer())
+    index.register_tokenizer(_ANALYZER, analyzer())
     writer = index.writer(_HEAP, 1)
     for number in gone:
         writer.delete_documents_by_term("passage", int(number))
@@ -57,8 +58,8 @@ def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> No
             document.add_integer("day", day.toordinal())
         for source in row.sources:
             document.add_text("source", source_key(source))
-        document.add_text("header", _spread_han(row.header))
-        document.add_text("body", _spread_han(row.body))
+        document.add_text("header", pairs_for_unspaced(row.header))
+        document.add_text("body", pairs_for_unspaced(row.body))
         writer.add_document(document)
     with _panic_is_damage():
         writer.commit()
@@ -110,7 +111,7 @@ class KeywordIndex:
         """
         with _panic_is_damage():
             index = tantivy.Index.open(str(folder))
-            index.register_tokenizer(_ANALYZER, _analyzer())
+            index.register_tokenizer(_ANALYZER, analyzer())
             return cls(index)
 
     def __len__(self) -> int:
@@ -147,8 +148,8 @@ class KeywordIndex:
 
         All terms count, stop words too. Empty where the text has none that is indexed.
         """
-        found = list(dict.fromkeys(_analyzer().analyze(_spread_han(text))))
-        rare = [word for word in found if not (len(word) == 1 and _HAN_RUN.fullmatch(word))]
+        found = all_terms(text)
+        rare = [word for word in found if not (len(word) == 1 and is_unspaced(word))]
         if rare:
             rarest = min(rare, key=self._frequency)
             either = [tantivy.Query.term_query(self._schema, field, rarest) for field in ("body", "header")]

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import sentencex
 
+from qa.text.characters import han_count
+
 Span = tuple[int, int]
 
 # "meeting.At the meeting", "as possible;Third, focus": the translation lost the space.
@@ -14,12 +16,11 @@ _JOINT = re.compile(r"(?<=[a-z0-9)’”\"][.;!?])(?=[A-Z“\"][A-Za-z])")
 # A line break ends a sentence unless the next line goes on in lower case (hard-wrapped text).
 _LINE = re.compile(r"\n+(?![a-z])")
 _LIST_NUMBER = re.compile(r"[(（]?\d{1,2}[.)、）]\s*")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 def language(text: str) -> str:
     """Return ``"zh"`` where Chinese characters prevail, else ``"en"``: what the splitter needs to know."""
-    return "zh" if len(_HAN.findall(text[:2000])) * 4 > len(text[:2000]) else "en"
+    return "zh" if han_count(text[:2000]) * 4 > len(text[:2000]) else "en"
 
 
 def split(text: str) -> list[Span]:

@@ -1,17 +1,17 @@
-"""What counts as a word: searchable terms, stems, the bigrams of Chinese."""
+"""What counts as a word, as a searchable term, and as the same word."""
 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 import tantivy
 
-_HAN_RUN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+from qa.text.characters import UNSPACED
 
-
-_ANALYZER = "archive"
-
+WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+")
+"""A word: a run of letters and digits, or one character of a script without spaces."""
+_UNSPACED_RUN = re.compile(f"[{UNSPACED}]+")
 
 # Question words and other closed-class words that say nothing about the topic. tantivy's own English
 # list lacks the question words, which in a small archive look rare, hence important.
@@ -26,17 +26,9 @@ STOP_WORDS = frozenset(
 )
 
 
-def _spread_han(text: str) -> str:
-    """Replace each run of Chinese characters by its bigrams: words are not separated, pairs index well."""
-    return _HAN_RUN.sub(lambda m: " " + " ".join(_bigrams(m[0])) + " ", text)
-
-
-def _bigrams(run: str) -> list[str]:
-    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
-
-
 @cache
-def _analyzer() -> tantivy.TextAnalyzer:
+def analyzer() -> tantivy.TextAnalyzer:
+    """Return what the keyword index makes terms with: folded to ASCII, in lower case, stemmed."""
     return (
         tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
         .filter(tantivy.Filter.remove_long(60))
@@ -47,14 +39,33 @@ def _analyzer() -> tantivy.TextAnalyzer:
     )
 
 
+def pairs_for_unspaced(text: str) -> str:
+    """Replace each run of a script without spaces by its overlapping pairs of characters, which index well."""
+    return _UNSPACED_RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether a text is of scripts without spaces only."""
+    return bool(_UNSPACED_RUN.fullmatch(text))
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+
+
 def terms(text: str) -> list[str]:
     """Return the distinct searchable terms of a text, stemmed and folded, in order.
 
     Stop words are left out, unless nothing else remains.
     """
-    words = re.findall(r"\w+", _spread_han(text))
+    words = re.findall(r"\w+", pairs_for_unspaced(text))
     content = [w for w in words if w.lower() not in STOP_WORDS] or words
-    return list(dict.fromkeys(_analyzer().analyze(" ".join(content))))
+    return list(dict.fromkeys(analyzer().analyze(" ".join(content))))
+
+
+def all_terms(text: str) -> list[str]:
+    """Return the distinct terms of a text, stop words too, in order."""
+    return list(dict.fromkeys(analyzer().analyze(pairs_for_unspaced(text))))
 
 
 def same_word(token: str) -> str:
@@ -62,4 +73,20 @@ def same_word(token: str) -> str:
 
     Empty for a word too long to be indexed.
     """
-    return " ".join(_analyzer().analyze(token))
+    return " ".join(analyzer().analyze(token))
+
+
+@lru_cache(maxsize=200_000)
+def word_key(token: str, exact: bool = False) -> str:
+    """Return what two tokens have in common if they count as the same word.
+
+    Args:
+        token: A word as it is written.
+        exact: Whether the forms of a word count as different words; case never does.
+    """
+    return (not exact and same_word(token)) or token.casefold()
+
+
+def word_keys(text: str) -> tuple[str, ...]:
+    """Return the keys of a text's words, in order."""
+    return tuple(word_key(match[0]) for match in WORD.finditer(text))

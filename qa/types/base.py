@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+from qa.text.characters import without_surrogates
 
 
 def _well_formed(value: Any) -> Any:
     """Replace lone surrogates, which no file or database can store, by U+FFFD (one for one)."""
-    return _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
+    return without_surrogates(value) if isinstance(value, str) else value
 
 
 def _blank_is_none(value: Any) -> Any:
