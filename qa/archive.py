@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from embeddings import Encoder
 from qa.answering import calibration, examples
@@ -14,6 +14,7 @@ from qa.answering.answerer import Answerer
 from qa.answering.calibration import Calibration
 from qa.answering.models import Models, SentenceVectors
 from qa.answering.selector import relevance
+from qa.conversation import Conversation
 from qa.errors import ArticleNotFound
 from qa.query.encoded_query import EncodedQuery
 from qa.query.glossary import Glossary, GlossaryFile
@@ -26,8 +27,7 @@ from qa.storage import folder as opening
 from qa.storage import stories
 from qa.storage.database import Database
 from qa.storage.generations import Generations
-from qa.storage.snapshot import Snapshot
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.types import (
     Answer,
     Article,
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qa")
 
+Result = TypeVar("Result")
+
 
 class Archive:
     """A folder with a database and the indexes derived from it. Safe to use from several threads.
@@ -57,11 +59,14 @@ class Archive:
     Make one with :meth:`create` or :meth:`open`.
     """
 
-    def __init__(self, path: Path, store: Database, settings: Settings) -> None:
+    def __init__(
+        self, path: Path, database: Database, settings: Settings, encoder: Encoder | None = None
+    ) -> None:
         self.path = path
         self.settings = settings
-        self._store = store
-        self._published = Generations(path, store)
+        self._database = database
+        self._generations = Generations(path, database)
+        self._encoder = encoder
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -79,10 +84,9 @@ class Archive:
             ArchiveReadOnly: The folder cannot be made.
         """
         path, settings = Path(path), settings or Settings.from_environ()
-        store, encoder = opening.make(path, model or settings.model, settings)
-        archive = cls(path, store, settings)
-        archive.__dict__["encoder"] = encoder
-        with archive._published.writing("making the archive"):
+        database, encoder = opening.make(path, model or settings.model, settings)
+        archive = cls(path, database, settings, encoder)
+        with archive._generations.writing("making the archive"):
             pass
         return archive
 
@@ -96,18 +100,18 @@ class Archive:
             ArchiveDamaged: Its database cannot be read.
         """
         path, settings = Path(path), settings or Settings.from_environ()
-        store = opening.find(path)
-        archive = cls(path, store, settings)
-        if not store.check():
-            with archive._published.writing("upgrading the archive"):
-                store.upgrade()
-        opening.check(path, store, settings)
+        database = opening.find(path)
+        archive = cls(path, database, settings)
+        if not database.check():
+            with archive._generations.writing("upgrading the archive"):
+                database.upgrade()
+        opening.check(path, database, settings)
         return archive
 
     def close(self) -> None:
         """Close the files; the archive is not used afterwards."""
-        self._published.close()
-        self._store.close()
+        self._generations.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +122,7 @@ class Archive:
     @property
     def writable(self) -> bool:
         """Whether its folder can be written."""
-        return self._store.writable
+        return self._database.writable
 
     def glossary(self) -> Glossary:
         """Return the glossary as its file says now; an empty one where there is none."""
@@ -136,7 +140,7 @@ class Archive:
             ArchiveIncompatible: The model has changed since.
             embeddings.EmbeddingError: It cannot be loaded.
         """
-        return opening.load_encoder_of(self.path, self._store, self.settings)
+        return self._encoder or opening.load_encoder_of(self.path, self._database, self.settings)
 
     @cached_property
     def _sentences(self) -> SentenceVectors:
@@ -164,12 +168,12 @@ class Archive:
 
     def __iter__(self) -> Iterator[Article]:
         """Yield the articles in the order they were added."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             yield from transaction.articles()
 
     def __contains__(self, article_id: object) -> bool:
         """Whether there is an article with that id."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return transaction.article(str(article_id)) is not None
 
     def get(self, article_id: str) -> Article:
@@ -178,7 +182,7 @@ class Archive:
         Raises:
             ArticleNotFound: There is none with that id.
         """
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             article = transaction.article(article_id)
         if article is None:
             raise ArticleNotFound(f"The archive holds no article {article_id!r}.")
@@ -186,35 +190,35 @@ class Archive:
 
     def copies(self, article_id: str) -> tuple[Copy, ...]:
         """Return the other articles that tell an article's story, in the same words or nearly the same."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return stories.copies(transaction, article_id)
 
     def coverage(self, filters: Filters | None = None) -> Coverage:
         """Return how many articles there are, or a filter leaves, and the days they span."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return transaction.coverage(filters)
 
     @property
     def generation(self) -> int:
         """How many committed changes the articles have seen."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return transaction.generation
 
     def sources(self) -> list[str]:
         """Return the names of the articles' sources, the most frequent first."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return transaction.sources()
 
     def examples(self, n: int = 4) -> list[str]:
         """Return up to ``n`` questions that this archive answers."""
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return examples.questions(transaction.articles(), n)
 
     def describe(self) -> dict[str, str | int]:
         """Return what ``qa info`` shows: counts, days covered, model, generation, sizes, the indexes' state."""
         from qa.ingest import repair as health
 
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             return health.describe(transaction, self.path)
 
     def check(self, *, repair: bool = False) -> CheckReport:
@@ -229,8 +233,8 @@ class Archive:
         from qa.ingest import repair as health
 
         if not repair:
-            return health.check(self._store, self.path)
-        return health.repair(self._store, self.path, self._published, lambda: self.encoder)
+            return health.check(self._database, self.path)
+        return health.repair(self._database, self.path, self._generations, lambda: self.encoder)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -266,12 +270,12 @@ class Archive:
         from qa.loaders.registry import read_paths
 
         read = partial(read_paths, map=map, format=format)
-        with self._published.writing("adding articles") as stored:
-            return ingest(sources, self._store, self.encoder, read, stored, progress, prune=prune)
+        with self._generations.writing("adding articles") as stored:
+            return ingest(sources, self._database, self.encoder, read, stored, progress, prune=prune)
 
     def remove(self, ids: str | Iterable[str]) -> int:
         """Remove articles; ids that are not there are passed over. Return how many were removed."""
-        with self._published.writing("removing articles"), self._store.write() as transaction:
+        with self._generations.writing("removing articles"), self._database.write() as transaction:
             return sum(map(transaction.remove, [ids] if isinstance(ids, str) else ids))
 
     def compact(self, *, vacuum: bool = False) -> None:
@@ -287,12 +291,12 @@ class Archive:
             ArchiveReadOnly: The folder cannot be written.
             ArchiveBusy: Another process has been writing for a minute.
         """
-        with self._published.writing("compacting"):
-            with self._store.write() as transaction:
+        with self._generations.writing("compacting"):
+            with self._database.write() as transaction:
                 transaction.purge()
-            self._published.publish(rebuild=True)
+            self._generations.publish(rebuild=True)
             if vacuum:
-                self._store.vacuum()
+                self._database.vacuum()
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -324,37 +328,54 @@ class Archive:
         Raises:
             QuestionError: The question is empty.
         """
-        understood, _ = understand(question, history or (), filters, self.settings)
-        query = self.glossary().expand(understood)
         reader = self.reader_for(question) if read else None
-        relevant = partial(relevance, query, reader=reader) if reader else None
-        return self._published.reading(
-            lambda transaction, snapshot: retrieve(
-                self._encoded(query, snapshot), k, transaction, snapshot, relevant, collapse=collapse
+
+        def work(view: View) -> list[Hit]:
+            query = understand(
+                question,
+                history or (),
+                filters,
+                sources=view.source_names,
+                glossary=self.glossary(),
+                longest=self.settings.max_question,
             )
-        )
+            rerank = partial(relevance, query, reader=reader) if reader else None
+            return retrieve(EncodedQuery.of(query, self.encoder), k, view, rerank, collapse=collapse)
+
+        return self.reading(work)
 
     def ask(
         self,
         question: str,
         history: Sequence[Turn] | None = None,
         filters: Filters | None = None,
+        *,
+        narrow: bool = True,
     ) -> Answer:
         """Answer a question by verbatim quotes, or say that the archive does not.
+
+        Args:
+            question: In plain language.
+            history: The conversation so far, oldest first.
+            filters: Which articles to look at.
+            narrow: Whether a date or a source that the question names narrows the articles too, for as long as
+                that leaves an answer; ``answer.query.filters`` says what was looked at.
 
         Raises:
             QuestionError: The question is empty.
         """
-        query, notices = understand(question, history or (), filters, self.settings)
 
-        def work(transaction: Transaction, snapshot: Snapshot) -> Answer:
-            models = Models.of(self.encoder, self._sentences, self.reader_for(question))
-            models = calibration.applied(transaction, models)
-            refuse = models.weights.refuse if self.settings.refuse is None else self.settings.refuse
-            answerer = Answerer(transaction, snapshot, models, refuse, self.glossary())
-            return stories.with_copies(answerer.answer(query, notices), transaction)
+        def work(view: View) -> Answer:
+            models = calibration.applied(
+                view, Models.of(self.encoder, self._sentences, self.reader_for(question))
+            )
+            glossary = self.glossary()
+            answerer = Answerer(view, models, self.settings.refuse, glossary)
+            conversation = Conversation(view, answerer, glossary, longest=self.settings.max_question)
+            answer = conversation.answer(question, history or (), filters or Filters(), narrow=narrow)
+            return stories.with_copies(answer, view)
 
-        return self._published.reading(work)
+        return self.reading(work)
 
     def mentions(self, term: str, filters: Filters | None = None, *, exact: bool = False) -> Occurrences:
         """Return every place where a term stands, in texts and titles, not only the best ones.
@@ -369,15 +390,18 @@ class Archive:
             QuestionError: There is no word to look for.
         """
         terms = [term] if exact else self.glossary().same(term)
-        return self._published.reading(
-            lambda transaction, snapshot: occurrences.find(
-                terms, filters or Filters(), transaction, snapshot, exact=exact
-            )
-        )
+        return self.reading(lambda view: occurrences.find(terms, filters or Filters(), view, exact=exact))
 
     def timeline(self, query: Query) -> Timeline:
         """Count the articles near a query by the month of their publication, whatever period it is limited to."""
-        return self._published.reading(lambda transaction, snapshot: timeline(query, transaction, snapshot))
+        return self.reading(partial(timeline, query))
+
+    def reading(self, work: Callable[[View], Result]) -> Result:
+        """Do some reading in a view of the present state, which stays as it is until the work is done.
+
+        The work is done again where an index turns out to be damaged and has been built anew.
+        """
+        return self._generations.reading(work)
 
     def calibrate(
         self, questions: int = 200, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
@@ -394,11 +418,11 @@ class Archive:
             CalibrationError: There are too few articles to make questions of.
         """
 
-        def work(transaction: Transaction, snapshot: Snapshot) -> Calibration:
+        def work(view: View) -> Calibration:
             models = Models.of(self.encoder, self._sentences, self.reader)
-            return calibration.calibrate(transaction, snapshot, models, questions, seed, progress)
+            return calibration.calibrate(view, models, questions, seed, progress)
 
-        found = self._published.reading(work)
+        found = self.reading(work)
         self._record_calibration(found.model_dump_json())
         return found
 
@@ -407,8 +431,5 @@ class Archive:
         self._record_calibration("")
 
     def _record_calibration(self, written: str) -> None:
-        with self._published.writing("calibrating"), self._store.write() as transaction:
+        with self._generations.writing("calibrating"), self._database.write() as transaction:
             transaction.set_meta(calibration=written)
-
-    def _encoded(self, query: Query, snapshot: Snapshot) -> EncodedQuery:
-        return EncodedQuery.of(query, snapshot, self.encoder)

@@ -1,4 +1,4 @@
-"""The house: imports point one way, the exports are what the docs say, README's code runs."""
+"""The house: imports run one way, each folder says what it owns, the exports are what the docs say, README's code runs."""
 
 from __future__ import annotations
 
@@ -6,69 +6,91 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import embeddings
 import qa
+from tests import architecture
+from tests.architecture import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ALLOWED = {
-    "embeddings": {"embeddings"},
-    "qa": {"qa", "embeddings"},
-    "evals": {"evals", "qa", "embeddings"},
-    "app": {"app", "qa", "embeddings"},
-}
-EXEMPT = {("qa/cli/serving.py", "app")}
-OURS = {"app", "qa", "embeddings", "evals", "tests"}
+LONGEST_FILE, LINES_OF_A_DOCSTRING = 350, range(3, 9)
 
 
-def modules() -> list[Path]:
-    return [
-        ROOT / "app.py",
-        *(p for room in ("qa", "embeddings", "evals") for p in sorted((ROOT / room).rglob("*.py"))),
-    ]
+def test_no_import_runs_upward():
+    assert architecture.upward() == []
 
 
-def imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names.add(node.module or "")
-    return {name.split(".")[0] for name in names}
+def test_no_modules_import_each_other_in_a_circle():
+    assert architecture.circles(architecture.imports()) == []
 
 
-def test_imports_point_one_way():
-    for path in modules():
-        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
-        name = path.relative_to(ROOT).as_posix()
-        upward = (imported(path) & OURS) - ALLOWED[room]
-        assert {module for module in upward if (name, module) not in EXEMPT} == set(), name
+def test_rooms_floors_and_imports_stay_few():
+    graph = architecture.room_imports()
+    assert len(graph) <= 25
+    assert 0 < architecture.floors_used() <= 12
+    assert sum(map(len, graph.values())) <= 120
+
+
+def test_no_file_is_long():
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in architecture.modules().items()}
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+
+
+def test_each_folder_says_what_it_owns():
+    wrong = {}
+    for name, path in architecture.modules().items():
+        if path.name == "__init__.py":
+            text = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").strip()
+            if len(text.splitlines()) not in LINES_OF_A_DOCSTRING:
+                wrong[name] = text
+    assert wrong == {}
+
+
+def test_the_readme_has_a_row_for_each_folder():
+    folders = {
+        path.parent.relative_to(ROOT).as_posix()
+        for path in architecture.modules().values()
+        if path.name == "__init__.py"
+    }
+    shown = {folder for folder in folders if f"`{folder}/" in README or f"`{folder}`" in README}
+    inner = {"qa/web/pages", "qa/web/middleware"}
+    assert sorted(folders - shown - inner) == []
+
+
+def test_nothing_outside_storage_knows_its_engines():
+    engines = {"sqlite3", "faiss", "tantivy"}
+    allowed = ("qa.storage", "embeddings.index", "qa.text.tokens")
+    found = {
+        name
+        for name, path in architecture.modules().items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for module in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+        if module.partition(".")[0] in engines and name.startswith("qa") and not name.startswith(allowed)
+    }
+    assert found == set()
 
 
 def test_only_the_page_knows_gradio():
-    assert [p.name for p in modules() if "gradio" in imported(p)] == ["app.py"]
+    known = {
+        name
+        for name, path in architecture.modules().items()
+        if re.search(r"^\s*(?:import|from) gradio\b", path.read_text("utf-8"), re.M)
+    }
+    assert known == {"qa.web.app"}
 
 
 @pytest.mark.parametrize("package", [qa, embeddings])
 def test_exports_are_sorted_and_exist(package):
     assert list(package.__all__) == sorted(package.__all__)
     assert all(getattr(package, name).__doc__ for name in package.__all__)
-
-
-def test_the_readme_maps_every_module():
-    unlisted = [
-        name
-        for path in modules()
-        if not (name := path.relative_to(ROOT).as_posix()).endswith("__init__.py")
-        and f"`{name}`" not in README
-    ]
-    assert unlisted == []
 
 
 def test_no_module_shadows_the_function():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from qa.text.sentences import Span, split
@@ -35,15 +34,14 @@ def field_value(article: Article, name: str) -> str | None:
     return f"{day:%B} {day.day}, {day.year} ({day.isoformat()})" if day else None
 
 
-def find_credit(question: str, articles: Sequence[Article]) -> tuple[Article, Credit] | None:
-    """Return the credit line that a question asks for, from the first of the articles that has one."""
+def find_credit(question: str, article: Article) -> Credit | None:
+    """Return the credit line of an article that a question asks for."""
     if not _WHO.search(question):
         return None
     for asked, label in _CREDITS:
         if asked.search(question):
             pattern = re.compile(rf"(?:{label})\s*[:：]\s*(\S.*)", re.I)
-            for article in articles:
-                for start, end in split(article.text):
-                    if end - start < 80 and (match := pattern.fullmatch(article.text, start, end)):
-                        return article, Credit((start, end), match.span(1))
+            for start, end in split(article.text):
+                if end - start < 80 and (match := pattern.fullmatch(article.text, start, end)):
+                    return Credit((start, end), match.span(1))
     return None

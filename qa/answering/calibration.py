@@ -22,15 +22,14 @@ from qa.answering.short_answer import find_answer
 from qa.answering.weights import Linear, Weights
 from qa.errors import CalibrationError
 from qa.query.encoded_query import EncodedQuery
-from qa.query.intent import AnswerKind
+from qa.query.understanding import understand
 from qa.retrieval.retriever import PASSAGES_READ, RankedPassage, load_passages, rank
-from qa.storage.snapshot import Snapshot
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.text.sentences import split
 from qa.text.tokens import terms
-from qa.types import Article, Query
+from qa.types import AnswerKind, Article
 
-NEEDLESS = 0.08
+MAX_FALSE_REFUSALS = 0.08
 """Share of the questions an archive answers that the threshold may refuse."""
 FEWEST = 20
 """Questions below which nothing is fitted."""
@@ -98,15 +97,14 @@ def read(written: str) -> Calibration | None:
         return None
 
 
-def applied(transaction: Transaction, models: Models) -> Models:
+def applied(view: View, models: Models) -> Models:
     """Return the models with the coefficients that were fitted to an archive, where any were."""
-    own = read(transaction.meta("calibration"))
+    own = read(view.meta("calibration"))
     return models._replace(weights=own.apply(models.weights)) if own else models
 
 
 def calibrate(
-    transaction: Transaction,
-    snapshot: Snapshot,
+    view: View,
     models: Models,
     questions: int,
     seed: int,
@@ -115,8 +113,7 @@ def calibrate(
     """Fit on questions made of an archive's articles.
 
     Args:
-        transaction: The archive's present state.
-        snapshot: Its indexes.
+        view: The archive's present state.
         models: As they come, not yet fitted to it.
         questions: How many are made at most.
         seed: Decides which.
@@ -125,30 +122,30 @@ def calibrate(
     Raises:
         CalibrationError: There are fewer than ``FEWEST``.
     """
-    made = list(islice(trials(transaction.sample(questions, seed), seed), questions))
-    logits: list[float] = []
-    right: list[bool] = []
-    home: list[bool] = []
-    for done, trial in enumerate(made, 1):
-        asked = EncodedQuery.of(Query(question=trial.question, text=trial.question), snapshot, models.encoder)
-        ranked = rank(asked, 10, transaction, snapshot)
-        for held_out in (False, True):
-            best = _choose(trial, asked, ranked, transaction, snapshot, models, held_out=held_out)
-            logits.append(models.weights.confidence.score(best.evidence._asdict()) if best else -30.0)
-            right.append(best is not None and not held_out and _answers(best, trial))
-            home.append(not held_out)
-        if progress:
-            progress(done, len(made))
+    made = list(islice(trials(view.sample(questions, seed), seed), questions))
     count = len(made)
     if count < FEWEST:
         raise CalibrationError(
             f"Only {count} questions can be made of the archive's articles, and {FEWEST} are needed. "
             "Add articles that have titles or state days, figures and names."
         )
+    logits: list[float] = []
+    right: list[bool] = []
+    home: list[bool] = []
+    for done, trial in enumerate(made, 1):
+        asked = EncodedQuery.of(understand(trial.question, sources=view.source_names), models.encoder)
+        ranked = rank(asked, 10, view)
+        for held_out in (False, True):
+            best = _choose(trial, asked, ranked, view, models, held_out=held_out)
+            logits.append(models.weights.confidence.score(best.features._asdict()) if best else -30.0)
+            right.append(best is not None and not held_out and _answers(best, trial))
+            home.append(not held_out)
+        if progress:
+            progress(done, len(made))
     x, y, at_home = np.array(logits), np.array(right, float), np.array(home)
     scale, shift = _fitted(x, y)
     fitted = scale * x + shift
-    refuse = float(np.quantile(_probability(fitted[at_home]), NEEDLESS))
+    refuse = float(np.quantile(_probability(fitted[at_home]), MAX_FALSE_REFUSALS))
     return Calibration(
         reader=models.weights.reader,
         scale=scale,
@@ -188,18 +185,17 @@ def _choose(
     trial: Trial,
     asked: EncodedQuery,
     ranked: Sequence[RankedPassage],
-    transaction: Transaction,
-    snapshot: Snapshot,
+    view: View,
     models: Models,
     *,
     held_out: bool,
 ) -> Candidate | None:
     if held_out:
         ranked = [entry for entry in ranked if entry.article != trial.article]
-    passages = load_passages(ranked[: 2 * PASSAGES_READ], transaction)
+    passages = load_passages(ranked[: 2 * PASSAGES_READ], view)
     if held_out:  # another article may answer it too
         passages = [p for p in passages if trial.answer.casefold() not in p[1].text.casefold()]
-    candidates = Selector(asked, snapshot.keywords, models).select(passages[:PASSAGES_READ])
+    candidates = Selector(asked, view, models).select(passages[:PASSAGES_READ])
     return candidates[0] if candidates else None
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from qa.retrieval.occurrences import ordered
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.text.sentences import Span, split
 from qa.types import Article, Citation, Occurrence, Occurrences
 
@@ -111,7 +111,7 @@ _LONGEST_QUOTE = 600
 """Characters quoted of a sentence before a mention, and after it begins."""
 
 
-def newest(found: Occurrences, most: int, transaction: Transaction) -> list[Quote]:
+def newest(found: Occurrences, most: int, view: View) -> list[Quote]:
     """Quote the first mention in each of the newest articles; of one that has it in its title only, the beginning."""
     first: dict[str, Occurrence] = {}
     for o in ordered(found, descending=True).occurrences:
@@ -119,7 +119,7 @@ def newest(found: Occurrences, most: int, transaction: Transaction) -> list[Quot
             first[o.article_id] = o
     quotes = []
     for o in list(first.values())[:most]:
-        article = transaction.article(o.article_id)
+        article = view.article(o.article_id)
         if article and o.field == "text":
             start = max(o.sentence_start, o.start - _LONGEST_QUOTE)
             end = min(o.sentence_start + len(o.sentence), o.start + _LONGEST_QUOTE)

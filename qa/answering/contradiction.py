@@ -10,8 +10,8 @@ from typing import NamedTuple
 from qa.answering.selector import Candidate
 from qa.answering.short_answer import NUMBER_WORDS
 from qa.query import periods
-from qa.query.intent import AnswerKind
 from qa.text.tokens import terms
+from qa.types import AnswerKind
 
 ALIKE = 0.5
 """Share of the words that two sentences must have in common, besides the figures, to speak of the same thing."""

@@ -62,6 +62,6 @@ class Models(NamedTuple):
         return Models.of(self.encoder, self.sentences, None)
 
     @property
-    def reads(self) -> bool:
+    def uses_reader(self) -> bool:
         """Whether the coefficients were fitted for this reader; without it sentences are chosen by meaning."""
         return self.reader is not None and self.weights.reader == self.reader.fingerprint

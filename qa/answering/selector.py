@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from qa.answering.models import Models
 from qa.answering.short_answer import find_answer
 from qa.query.encoded_query import EncodedQuery
-from qa.query.intent import AnswerKind, asked_for
 from qa.retrieval.retriever import ScoredPassage
-from qa.storage.keyword_index import KeywordIndex
+from qa.storage.view import View
 from qa.text.sentences import split
 from qa.text.tokens import terms
-from qa.types import Article, Query, header
+from qa.types import AnswerKind, Article, Query, header
 
 if TYPE_CHECKING:
     from embeddings.reading.hub import HubReader
@@ -33,7 +32,7 @@ _LABELLED = re.compile(r"[\w ]{2,20}[:：]\s*\S")
 
 
 class Features(NamedTuple):
-    """What speaks for a sentence; each is weighed by the weight of its name in ``weights.json``."""
+    """What is measured of a sentence; each is weighed by the weight of its name in ``weights.json``."""
 
     words: float
     """Share of the question's words, weighed by rarity, that the sentence holds: 0..1."""
@@ -63,7 +62,7 @@ class Candidate(NamedTuple):
     article: Article
     start: int
     end: int
-    evidence: Features
+    features: Features
     score: float
     answer: tuple[int, int] | None
     """Where the short answer stands in the article's text."""
@@ -87,10 +86,10 @@ class Rarity(NamedTuple):
     """Share of the weight on terms that stand nowhere: 0..1."""
 
     @classmethod
-    def of(cls, question: str, keywords: KeywordIndex) -> Rarity:
+    def of(cls, question: str, view: View) -> Rarity:
         """Weigh the terms of a question by BM25's idf, ``ln(1 + (N - df + 0.5) / (df + 0.5))``."""
-        n = len(keywords)
-        df = {term: keywords.document_frequency(term) for term in terms(question)}
+        n = view.indexed
+        df = {term: view.document_frequency(term) for term in terms(question)}
         idf = {term: math.log(1 + (n - f + 0.5) / (f + 0.5)) for term, f in df.items()}
         total = sum(idf.values())
         return cls(idf, sum(idf[t] for t, f in df.items() if not f) / total if total else 0.0)
@@ -105,13 +104,11 @@ class Rarity(NamedTuple):
 class Selector:
     """Scores sentences for one query."""
 
-    def __init__(
-        self, asked: EncodedQuery, keywords: KeywordIndex, models: Models, *, sure: float = SURE
-    ) -> None:
+    def __init__(self, asked: EncodedQuery, view: View, models: Models, *, sure: float = SURE) -> None:
         self.asked = asked
         self.query = query = asked.query
-        self.kind = asked_for(query.question)
-        self.rarity = Rarity.of(query.read, keywords)
+        self.kind = query.intent.kind
+        self.rarity = Rarity.of(query.reading_text, view)
         self._models = models
         self._sure = sure
         self.relevance: dict[int, float] = {}
@@ -123,7 +120,7 @@ class Selector:
         With the reader that the coefficients were fitted for, passages are read in their order until one
         answers beyond doubt. With another, all are read, for their order and the short answer only.
         """
-        if not self._models.reads:
+        if not self._models.uses_reader:
             chosen = self._by_meaning(
                 [c for rank, p in enumerate(passages, 1) for c in self._candidates(rank, p)]
             )
@@ -142,7 +139,7 @@ class Selector:
 
     def confidence(self, candidate: Candidate) -> float:
         """Return the probability that a sentence answers: 0..1."""
-        logit = self._models.weights.confidence.score(candidate.evidence._asdict())
+        logit = self._models.weights.confidence.score(candidate.features._asdict())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
     def _candidates(self, rank: int, located: ScoredPassage) -> list[Candidate]:
@@ -152,7 +149,7 @@ class Selector:
         for start, end in split(passage.text):
             sentence = passage.text[start:end]
             span = find_answer(self.kind, sentence, self.query.question)
-            evidence = Features(
+            features = Features(
                 words=self.rarity.share(sentence),
                 context=context,
                 passage=ranked.dense,
@@ -163,7 +160,7 @@ class Selector:
             )
             at = passage.start + start
             answer = (at + span[0], at + span[1]) if span else None
-            found.append(Candidate(article, at, passage.start + end, evidence, self._score(evidence), answer))
+            found.append(Candidate(article, at, passage.start + end, features, self._score(features), answer))
         return found
 
     def _by_meaning(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -171,7 +168,7 @@ class Selector:
         distinct = {c.key: c for c in sorted(candidates, key=lambda c: c.score)}
         ordered = sorted(distinct.values(), key=lambda c: -c.score)[:ENCODED]
         compared = self._compared(ordered)
-        return self._rescored([c.evidence for c in compared], compared)
+        return self._rescored([c.features for c in compared], compared)
 
     def _compared(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Compare the sentences' vectors with the question's; their scores stay as they are."""
@@ -179,7 +176,7 @@ class Selector:
             return []
         cosines = self._models.sentences.encode([c.text for c in candidates]) @ self.asked.vector
         return [
-            c._replace(evidence=c.evidence._replace(cosine=float(cosine)))
+            c._replace(features=c.features._replace(cosine=float(cosine)))
             for c, cosine in zip(candidates, cosines, strict=True)
         ]
 
@@ -204,30 +201,30 @@ class Selector:
         found: list[Candidate] = []
         for rank, (located, reading) in enumerate(zip(passages, readings, strict=True), before + 1):
             passage = located[1]
-            candidates, evidence = [], []
+            candidates, features = [], []
             for c in self._candidates(rank, located):
                 span = reading.best_span(c.start - passage.start, c.end - passage.start)
                 if span is not None:
                     answer = (passage.start + span.start, passage.start + span.end)
                     candidates.append(c._replace(answer=answer))
-                    evidence.append(c.evidence._replace(relevance=reading.relevance_logit, span=span.score))
-            found.extend(self._rescored(evidence, candidates))
+                    features.append(c.features._replace(relevance=reading.relevance_logit, span=span.score))
+            found.extend(self._rescored(features, candidates))
         return found
 
-    def _rescored(self, evidence: Sequence[Features], candidates: Sequence[Candidate]) -> list[Candidate]:
+    def _rescored(self, features: Sequence[Features], candidates: Sequence[Candidate]) -> list[Candidate]:
         rescored = [
-            c._replace(evidence=e, score=self._score(e)) for c, e in zip(candidates, evidence, strict=True)
+            c._replace(features=e, score=self._score(e)) for c, e in zip(candidates, features, strict=True)
         ]
         return sorted(rescored, key=lambda c: -c.score)
 
-    def _score(self, evidence: Features) -> float:
-        return self._models.weights.choice.score(evidence._asdict())
+    def _score(self, features: Features) -> float:
+        return self._models.weights.choice.score(features._asdict())
 
 
 def read(query: Query, passages: Sequence[ScoredPassage], reader: Reader | HubReader) -> list[Reading]:
     """Read passages for an answer, each under its article's header."""
     texts = [passage.text for _, passage, _ in passages]
-    return reader.read(query.read, texts, [header(article) for _, _, article in passages])
+    return reader.read(query.reading_text, texts, [header(article) for _, _, article in passages])
 
 
 def relevance(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from qa.query.intent import AnswerKind
+from qa.types import AnswerKind
 
 _MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
 _DATE = re.compile(

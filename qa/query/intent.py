@@ -1,11 +1,11 @@
-"""What a question asks for."""
+"""What a question asks for: which kind of answer, the mentions of a term, a field of an article."""
 
 from __future__ import annotations
 
 import re
 
 from qa.text.tokens import terms
-from qa.types import AnswerKind, Article
+from qa.types import AnswerKind, Article, Intent
 
 _KINDS = (
     (AnswerKind.LIST, re.compile(r"\b(?:list|what (?:are|were) the|which \w+s (?:are|were)|name the|what \w+ (?:requirements|points|measures|steps|things))\b|哪些|哪几", re.I)),
@@ -13,22 +13,9 @@ _KINDS = (
     (AnswerKind.DATE, re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|month|year|time)\b|\bwhat's the date\b|何时|什么时候|哪[天年月]", re.I)),
     (AnswerKind.PERSON, re.compile(r"\bwho(?:m|se)?\b|\bname of the\b|谁", re.I)),
 )  # fmt: skip
-
-
-def asked_for(question: str) -> AnswerKind:
-    """Tell what kind of answer a question asks for."""
-    return next((kind for kind, pattern in _KINDS if pattern.search(question)), AnswerKind.OTHER)
-
-
 _QUOTED = r"[\"“”„«»'‘’「『]?(?P<term>.+?)[\"“”„«»'‘’」』]?"
-
-
 _THINGS = r"(?:articles?|reports?|stories|story|texts?|pieces?|documents?)"
-
-
 _MENTION = r"(?:mention(?:s|ed|ing)?|contain(?:s|ing)?|nam(?:e|es|ed|ing)|refer(?:s|ring)? to)"
-
-
 _MENTION_FORMS = (
     rf"(?:please\s+)?(?:(?:list|show|find|give|get)\s+(?:me\s+)?)?(?:all|every|each)\s+(?:of\s+)?(?:the\s+)?{_THINGS}"
     rf"\s+(?:(?:that|which|where)\s+)?{_MENTION}\s+{_QUOTED}\s*[.?!]*",
@@ -40,33 +27,13 @@ _MENTION_FORMS = (
     rf"(?:请)?(?:列出|找出|显示|查找)(?:所有|全部|每一?篇)?(?:提到|提及|包含)了?{_QUOTED}的(?:文章|报道|新闻)\s*[。？！?.]*",
     rf"(?:哪些|有?哪几篇|(?:有)?多少篇?)(?:文章|报道|新闻)(?:提到|提及|包含)了?{_QUOTED}\s*[。？！?.]*",
 )
-
-
 _POINTING = re.compile(r"(?:him|his|her|hers|it|its|them|their|this|that|these|those)\b|[他她它这那]")
-
-
-def asked_term(question: str) -> str | None:
-    """Return the term of a question like "list every article that mentions X"; ``None`` for any other.
-
-    "Which articles mention him?" names no term: the conversation says who is meant.
-    """
-    question = " ".join(question.split())
-    for pattern in _MENTION_FORMS:
-        if match := re.fullmatch(pattern, question, re.I):
-            return None if _POINTING.match(match["term"]) else match["term"].strip()
-    return None
-
-
 _NOUN = re.compile(
     r"\b(?:articles?|stor(?:y|ies)|reports?|pieces?|(?:web)?pages?|posts?|news(?: items?| stories)?|items?|texts?|interviews?"
     r"|notices?|coverage|write-?ups?|headlines?|dispatch|column)\b|[文报道稿]|[\"“《].{8,}[\"”》]",
     re.I,
 )
-
-
 _ISSUED = r"(?:published|posted|released|uploaded|dated|issued|written|printed|filed|put online|put up)"
-
-
 _FIELD_FORMS = {
     "published": re.compile(
         rf"\bwhen (?:was|were)\b.*\b{_ISSUED}\b|\bwhen did\b.*\b(?:come out|appear|go (?:online|live|up)|run)\b"
@@ -91,10 +58,30 @@ _FIELD_FORMS = {
         r"\b(?:which|what) (?:section|column|category|rubric|heading|part of the (?:web)?site)\b|\bunder which\b|栏目", re.I
     ),
 }  # fmt: skip
-
-
 _TITLE_SHARE = 0.6
 """A question that holds this share of a title's words names the article."""
+
+
+def intent_of(question: str) -> Intent:
+    """Return what a question asks for."""
+    return Intent(asked_for(question), asked_term(question), asked_field(question))
+
+
+def asked_for(question: str) -> AnswerKind:
+    """Tell what kind of answer a question asks for."""
+    return next((kind for kind, pattern in _KINDS if pattern.search(question)), AnswerKind.OTHER)
+
+
+def asked_term(question: str) -> str | None:
+    """Return the term of a question like "list every article that mentions X"; ``None`` for any other.
+
+    "Which articles mention him?" names no term: the conversation says who is meant.
+    """
+    question = " ".join(question.split())
+    for pattern in _MENTION_FORMS:
+        if match := re.fullmatch(pattern, question, re.I):
+            return None if _POINTING.match(match["term"]) else match["term"].strip()
+    return None
 
 
 def asked_field(question: str) -> str | None:

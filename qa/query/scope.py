@@ -13,13 +13,13 @@ from qa.query import periods
 from qa.query.periods import REPORT
 from qa.types import Clause, Period, Scope
 
-MOST_PARTS = 8
+MOST_CLAUSES = 8
 
 
 def find(question: str, sources: Sequence[str], today: date) -> Scope:
-    """Find the sources, the times and the parts of a question.
+    """Find the sources, the times and the clauses of a question.
 
-    A question that names neither a source nor a date of publication has no parts: cut at its clauses, it
+    A question that names neither a source nor a date of publication has no clauses: cut at them, it
     finds less ("Along with admission, exhaust and compression, what is an event in the engine cycle?").
 
     Args:
@@ -33,7 +33,7 @@ def find(question: str, sources: Sequence[str], today: date) -> Scope:
     return Scope(
         tuple(dict.fromkeys(name for entry in named for name in entry.sources)),
         times,
-        _parts(question, named, times) if several else (),
+        _clauses_of(question, named, times) if several else (),
     )
 
 
@@ -163,7 +163,7 @@ def _stands_out(question: str, span: tuple[int, int]) -> bool:
     return len(words) > 1 and not _SENTENCE_STARTS.search(before)
 
 
-# -- parts ------------------------------------------------------------------------------------
+# -- clauses ------------------------------------------------------------------------------------
 
 _CUT = re.compile(
     r"\n+|[.?!;]\s+(?=\w)|,\s+(?:(?:and|or|but|while|whereas|as|then)\s+)*"
@@ -180,7 +180,7 @@ _REPORT_OF_A_SOURCE = re.compile(
 )
 
 
-def _parts(question: str, named: Sequence[_Named], times: Sequence[Period]) -> tuple[Clause, ...]:
+def _clauses_of(question: str, named: Sequence[_Named], times: Sequence[Period]) -> tuple[Clause, ...]:
     """Cut a question at its clauses. A clause without a source of its own speaks of the one before it."""
     spans = _clauses(_masked(question, [entry.span for entry in named] + [time.span for time in times]))
     if len(spans) < 2:
@@ -204,7 +204,7 @@ def _clauses(masked: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for start, end in itertools.pairwise(edges):
         if spans and (
-            len(spans) == MOST_PARTS or _scant(masked[start:end]) or _scant(masked[slice(*spans[-1])])
+            len(spans) == MOST_CLAUSES or _scant(masked[start:end]) or _scant(masked[slice(*spans[-1])])
         ):
             spans[-1] = (spans[-1][0], end)
         else:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import date
 
 from qa.errors import QuestionError
-from qa.query.intent import asked_term
-from qa.settings import Settings
+from qa.query import scope
+from qa.query.glossary import Glossary
+from qa.query.intent import asked_term, intent_of
+from qa.text.characters import INVISIBLE
 from qa.text.tokens import terms
 from qa.types import Filters, Query, Turn
 
-_SURROGATE_OR_CONTROL = re.compile(
-    r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-)
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _POINTS_BACK = re.compile(
     r"\b(?:he|she|they|him|her|them|his|hers|their|theirs|it|its|this|that|these|those|there|then|the (?:same|other|latter"
     r"|former|event|meeting|visit|two|second|first|third|last)|one|ones|another|else)\b"
@@ -37,17 +38,33 @@ FEW_TERMS = 3
 
 
 def understand(
-    question: str, history: Sequence[Turn], filters: Filters | None, settings: Settings
-) -> tuple[Query, tuple[str, ...]]:
-    """Make a query of a question, and tell in notices what was changed about it.
+    question: str,
+    history: Sequence[Turn] = (),
+    filters: Filters | None = None,
+    *,
+    sources: Sequence[str] = (),
+    glossary: Glossary | None = None,
+    longest: int = 2000,
+    today: date | None = None,
+) -> Query:
+    """Make a query of a question: cleaned, standing alone, with all that is read from it once.
 
     The conversation is searched beside it. Passages are read for an answer to the question as it was asked,
     or as it stands alone where it has too few words for that.
 
+    Args:
+        question: As it was asked.
+        history: The conversation before it, oldest first.
+        filters: Which articles to look at.
+        sources: The names of the archive's sources.
+        glossary: The archive's words that mean the same.
+        longest: Characters of the question that are used.
+        today: What "yesterday" and "last month" count from.
+
     Raises:
         QuestionError: Nothing is left to search for.
     """
-    text, notices = _clean(question, settings.max_question)
+    text, notices = _clean(question, longest)
     if not text:
         raise QuestionError("The question is empty. Ask in a word or a sentence what you want to find.")
     turns = [(turn.role, cleaned) for turn in history if (cleaned := _clean(turn.content, TURN)[0])]
@@ -65,18 +82,29 @@ def understand(
         filters=filters or Filters(),
         context=tuple(context),
         reading=standalone if standalone != text and _too_short(text) else None,
+        today=today or date.today(),
+        notices=notices,
     )
-    return query, notices
+
+    def complete(part: Query, parts: tuple[Query, ...] = ()) -> Query:
+        read = {
+            "intent": intent_of(part.question),
+            "scope": scope.find(part.question, sources, part.today),
+            "parts": parts,
+        }
+        return (glossary.expand(part) if glossary else part).model_copy(update=read)
+
+    return complete(query, tuple(map(complete, _parts(query))))
 
 
-def parts(query: Query) -> list[Query]:
-    """Split a question that asks several things ("Who led it, and when …?") into queries for each.
+def _parts(query: Query) -> list[Query]:
+    """Split a question that asks several things ("Who led it, and when …?") into queries for each; else none.
 
     A part that names no subject of its own is searched, and read, with the part before it.
     """
     pieces = [piece.strip(" ,;") for piece in _AND_ALSO.split(query.question)]
     if len(pieces) == 1 or any(len(piece.split()) < 2 and not leans_on_history(piece) for piece in pieces):
-        return [query]
+        return []
     subject = query.text.removesuffix(query.question).strip()
     found: list[Query] = []
     for piece in pieces:
@@ -123,8 +151,8 @@ def _subject(asked: Sequence[str]) -> str:
 
 def _clean(text: str, limit: int) -> tuple[str, tuple[str, ...]]:
     notices = []
-    cleaned = _SURROGATE_OR_CONTROL.sub(" ", text[: 4 * limit])
-    if _SURROGATE_OR_CONTROL.search(text[: 4 * limit]):
+    cleaned, found = _INVISIBLE.subn(" ", text[: 4 * limit])
+    if found:
         notices.append("Control characters were removed from the question.")
     cleaned = " ".join(unicodedata.normalize("NFC", cleaned).split())
     if len(text) > limit and (len(cleaned) > limit or len(text) > 4 * limit):

@@ -8,15 +8,20 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.query.periods import Period
-from qa.query.scope import Clause, Scope
+from qa.types import Clause, Period, Scope
 
+SOURCE_BOOST = 2.0
+"""What an article of a named source gains, in standard deviations of the fused score."""
+PUBLISHED_BOOST = 2.0
+"""What an article gains that was published when the question says ("the report of 7 October")."""
+CONTENT_BOOST = 0.5
+"""What an article gains that was published when what the question asks about took place ("in 2022")."""
 KEYWORD_WEIGHT = 0.4
 """Share of the keyword search in the fused score; beats reciprocal rank fusion on every public set."""
-PARTS_WEIGHT = 0.4
-"""Share of the best-fitting part of a question over several articles, against the whole question."""
+CLAUSES_WEIGHT = 0.4
+"""Share of the best-fitting clause of a question over several articles, against the whole question."""
 LEAD = 1.0
-"""What the best passage of each part, and of each named source, gains: each is to be cited."""
+"""What the best passage of each clause, and of each named source, gains: each is to be cited."""
 
 Floats = NDArray[np.float32]
 Origin = tuple[str | None, date | None]
@@ -42,65 +47,51 @@ def _standardised(scores: Floats) -> Floats:
     return np.asarray(np.divide(centred, deviation, out=zeros, where=deviation > 1e-6))
 
 
-def favour(mentions: Scope, whole: Floats, parts: Sequence[Floats], origins: Sequence[Origin]) -> Floats:
+def favour(scope: Scope, whole: Floats, clauses: Sequence[Floats], origins: Sequence[Origin]) -> Floats:
     """Add to the fused scores what a question says of the articles it means.
 
     Args:
-        mentions: What it says.
+        scope: What it says.
         whole: The fused scores for the whole question: (n,).
-        parts: The same for each of its parts: (n,) each.
+        clauses: The same for each of its clauses: (n,) each.
         origins: Source and date of each candidate: n.
     """
     distinct = {origin: i for i, origin in enumerate(dict.fromkeys(origins))}
     which = np.array([distinct[origin] for origin in origins])
 
-    def gains(mentioned: Scope | Clause) -> Floats:
-        return np.asarray(np.array([boost(mentioned, *origin) for origin in distinct], np.float32)[which])
+    def gains(said: Scope | Clause) -> Floats:
+        return np.asarray(np.array([boost(said, *origin) for origin in distinct], np.float32)[which])
 
-    scores = whole + gains(mentions)
+    scores = whole + gains(scope)
     lead = np.zeros_like(scores)
-    if mentions.parts:
-        fitting = np.stack(parts) + np.stack([gains(part) for part in mentions.parts])
-        scores = (1 - PARTS_WEIGHT) * scores + PARTS_WEIGHT * fitting.max(axis=0)
+    if scope.clauses:
+        fitting = np.stack(clauses) + np.stack([gains(clause) for clause in scope.clauses])
+        scores = (1 - CLAUSES_WEIGHT) * scores + CLAUSES_WEIGHT * fitting.max(axis=0)
         lead[fitting.argmax(axis=1)] = LEAD
-    for source in mentions.sources:
+    for source in scope.sources:
         from_it = np.array([origin[0] == source for origin in origins])
         if from_it.any():
             lead[np.where(from_it, scores, -np.inf).argmax()] += LEAD
     return np.asarray(scores + lead, np.float32)
 
 
-SOURCE_BOOST = 2.0
-"""What an article of a named source gains, in standard deviations of the fused score."""
-
-
-PUBLISHED_BOOST = 2.0
-"""What an article gains that was published when the question says ("the report of 7 October")."""
-
-
-CONTENT_BOOST = 0.5
-"""What an article gains that was published when what the question asks about took place ("in 2022")."""
-
-
-def boost(mentioned: Scope | Clause, source: str | None, published: date | None) -> float:
+def boost(said: Scope | Clause, source: str | None, published: date | None) -> float:
     """Return what an article gains in the fused score for being from where and when it is meant to be.
 
-    Where the question has parts, the part the article fits best counts, so that the source of one does
+    Where the question has clauses, the clause that the article fits best counts, so that the source of one does
     not go with the date of another.
 
     Args:
-        mentioned: The question, or a part of it.
+        said: What a question, or a clause of it, says of the articles it means.
         source: The article's source.
         published: Its date.
     """
-    if isinstance(mentioned, Scope) and mentioned.parts:
-        return max(boost(part, source, published) for part in mentioned.parts)
-    gain = SOURCE_BOOST if source in mentioned.sources else 0.0
+    if isinstance(said, Scope) and said.clauses:
+        return max(boost(clause, source, published) for clause in said.clauses)
+    gain = SOURCE_BOOST if source in said.sources else 0.0
     if published is None:
         return gain
-    return gain + max(
-        (_weight(period) for period in mentioned.periods if period.holds(published)), default=0.0
-    )
+    return gain + max((_weight(period) for period in said.periods if period.holds(published)), default=0.0)
 
 
 def _weight(period: Period) -> float:

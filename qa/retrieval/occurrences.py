@@ -8,8 +8,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from qa.errors import QuestionError
-from qa.storage.snapshot import Snapshot
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.text.sentences import Span, split
 from qa.text.tokens import WORD, same_word, word_key
 from qa.types import Article, Filters, Occurrence, Occurrences, Passage
@@ -25,8 +24,7 @@ _MARGIN = 40
 def find(
     terms: Sequence[str],
     filters: Filters,
-    transaction: Transaction,
-    snapshot: Snapshot,
+    view: View,
     *,
     exact: bool = False,
 ) -> Occurrences:
@@ -35,8 +33,7 @@ def find(
     Args:
         terms: The first names what is looked for, the others are other words for it.
         filters: Which articles to look at.
-        transaction: The state to look in.
-        snapshot: Its indexes.
+        view: The state to look in.
         exact: Whether the forms of a word count as different words ("bank" is not "banks").
 
     Raises:
@@ -48,16 +45,16 @@ def find(
             raise QuestionError(f"There is no word to look for in {term!r}. Name a word, a name or a phrase.")
         if len(term) > LONGEST_TERM:
             raise QuestionError(f"A term may have {LONGEST_TERM} characters; this one has {len(term):,}.")
-    holding = {number for term in terms for number in snapshot.keywords.holding(term, filters).tolist()}
-    if (allowed := transaction.allowed(filters)) is not None:
+    holding = {number for term in terms for number in view.holding(term, filters).tolist()}
+    if (allowed := view.allowed(filters)) is not None:
         holding.intersection_update(allowed.tolist())
     ids = sorted(holding)
     found: dict[tuple[str, str, int], Occurrence] = {}
     for at in range(0, len(ids), _BATCH):
-        located = transaction.passages(ids[at : at + _BATCH], filters).values()
+        located = view.passages(ids[at : at + _BATCH], filters).values()
         for article_id, group in groupby(located, key=lambda entry: entry[1].id):
             entries = list(group)
-            for article in transaction.same_text(article_id, filters) or [entries[0][1]]:
+            for article in view.same_text(article_id, filters) or [entries[0][1]]:
                 for occurrence in _in_article([(passage, article) for passage, _ in entries], wanted, exact):
                     found.setdefault((occurrence.article_id, occurrence.field, occurrence.start), occurrence)
     return Occurrences(
@@ -65,7 +62,7 @@ def find(
         filters=filters,
         articles=len({occurrence.article_id for occurrence in found.values()}),
         occurrences=tuple(found.values()),
-        coverage=transaction.coverage(filters),
+        coverage=view.coverage(filters),
     )
 
 

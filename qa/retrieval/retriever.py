@@ -12,8 +12,7 @@ from qa.errors import SnapshotDamaged
 from qa.query.encoded_query import EncodedQuery
 from qa.retrieval.fusion import Floats, favour, fuse
 from qa.storage import stories
-from qa.storage.snapshot import Snapshot
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.types import Article, Filters, Hit, Passage
 
 DEPTH = 100
@@ -32,7 +31,7 @@ class RankedPassage(NamedTuple):
     passage: int
     article: str
     score: float
-    """Standard deviations above the mean of the candidates, and what the question's mentions add."""
+    """Standard deviations above the mean of the candidates, and what the question says of the articles adds."""
     dense: float
     """Cosine similarity with the text of the query it is nearest to: -1..1.
 
@@ -44,48 +43,48 @@ class RankedPassage(NamedTuple):
 
 
 ScoredPassage = tuple[RankedPassage, Passage, Article]
-Read = Callable[[Sequence[ScoredPassage]], Mapping[int, float]]
-"""Reads passages; maps those it has read to the logit that they answer."""
+"""A passage in the fused order, with its text and the article it is cut from."""
+Rerank = Callable[[Sequence[ScoredPassage]], Mapping[int, float]]
+"""Reads passages; maps the ids of those it has read to the logit that they answer."""
 
 
 def retrieve(
     asked: EncodedQuery,
     k: int,
-    transaction: Transaction,
-    snapshot: Snapshot,
-    read: Read | None,
+    view: View,
+    rerank_by: Rerank | None,
     *,
     collapse: bool = True,
 ) -> list[Hit]:
-    """Return the best passage of each of the best ``k`` articles, or stories; with ``read``, after reading some.
+    """Return the best passage of each of the best ``k`` articles, or stories.
+
+    With ``rerank_by`` the first passages are read, and ordered anew by what was read.
 
     Of a story told by several articles, the one whose passage is found first stands for all.
     """
     filters = asked.query.filters
-    ranked = rank(asked, k, transaction, snapshot, collapse=collapse)
-    if read and k > 0:
-        ranked = rerank(ranked, read(load_passages(ranked[:PASSAGES_READ], transaction, filters)))
-    return best_hits(ranked, k, transaction, filters, collapse=collapse)
+    ranked = rank(asked, k, view, collapse=collapse)
+    if rerank_by and k > 0:
+        ranked = rerank(ranked, rerank_by(load_passages(ranked[:PASSAGES_READ], view, filters)))
+    return best_hits(ranked, k, view, filters, collapse=collapse)
 
 
-def rank_passages(
-    asked: EncodedQuery, depth: int, transaction: Transaction, snapshot: Snapshot
-) -> list[RankedPassage]:
+def rank_passages(asked: EncodedQuery, depth: int, view: View) -> list[RankedPassage]:
     """Return the union of the best ``depth`` passages of each search for each text, in the fused order.
 
     Raises:
         SnapshotDamaged: The vector index contradicts the database.
     """
     query, texts = asked.query, asked.texts
-    allowed = transaction.allowed(query.filters)
-    near, similarities = snapshot.vectors.search(asked.vectors, depth, allowed=allowed)
-    worded = [snapshot.keywords.search(text, depth, query.filters) for text in texts]
+    allowed = view.allowed(query.filters)
+    near, similarities = view.nearest(asked.vectors, depth, allowed=allowed)
+    worded = [view.matching(text, depth, query.filters) for text in texts]
     if allowed is not None:  # the day of one copy and the source of another are no match
         worded = [
             (found[held], scores[held]) for found, scores in worded for held in [np.isin(found, allowed)]
         ]
     wanted = np.unique(np.concatenate([near.ravel(), *(ids for ids, _ in worded)]))
-    ids, vectors = transaction.vectors(wanted.tolist())
+    ids, vectors = view.vectors(wanted.tolist())
     if not len(ids):
         return []
     cosines = asked.vectors @ vectors.astype(np.float32).T
@@ -95,41 +94,39 @@ def rank_passages(
         places, present = _places(ids, found)
         bm25[row, places] = scores[present]
     weights = np.array([weight for _, weight in query.searched], np.float32)
-    whole, rows_of_parts = len(weights), range(len(weights), len(texts))
+    whole, clauses = len(weights), range(len(weights), len(texts))
     fused = fuse(cosines[:whole], bm25[:whole], weights)
-    if any(asked.mentions):
-        parts = [fuse(cosines[[row]], bm25[[row]], np.ones(1, np.float32)) for row in rows_of_parts]
-        origins = transaction.origins(ids.tolist())
-        fused = favour(asked.mentions, fused, parts, [origins[i][1:] for i in ids.tolist()])
+    if any(asked.query.scope):
+        of_clauses = [fuse(cosines[[row]], bm25[[row]], np.ones(1, np.float32)) for row in clauses]
+        origins = view.origins(ids.tolist())
+        fused = favour(asked.query.scope, fused, of_clauses, [origins[i][1:] for i in ids.tolist()])
     order = np.lexsort((ids, -fused))
-    own = [0, *rows_of_parts] if query.stands_alone else slice(None)
+    own = [0, *clauses] if query.stands_alone else slice(None)
     columns = (fused, cosines[own].max(axis=0), bm25.max(axis=0))
-    articles = transaction.articles_of(ids.tolist())
+    articles = view.articles_of(ids.tolist())
     rows = zip(ids[order].tolist(), *(column[order].tolist() for column in columns), strict=True)
     return [RankedPassage(number, articles[number], *scores) for number, *scores in rows]
 
 
-def rank(
-    asked: EncodedQuery, k: int, transaction: Transaction, snapshot: Snapshot, *, collapse: bool = True
-) -> list[RankedPassage]:
+def rank(asked: EncodedQuery, k: int, view: View, *, collapse: bool = True) -> list[RankedPassage]:
     """Rank passages of at least ``min(k, articles the filters leave)`` articles, going as deep as that takes.
 
     With ``collapse``, of a story told by several articles only the passages of one are kept, and ``k`` counts
     stories.
     """
-    wanted = min(k, transaction.coverage(asked.query.filters).articles)
+    wanted = min(k, view.coverage(asked.query.filters).articles)
     depth = max(DEPTH, 4 * wanted)
     while True:
-        ranked = rank_passages(asked, depth, transaction, snapshot)
+        ranked = rank_passages(asked, depth, view)
         if collapse:
-            ranked = _one_of_each_story(ranked, transaction)
-        if len({entry.article for entry in ranked}) >= wanted or depth >= len(snapshot.vectors):
+            ranked = _one_of_each_story(ranked, view)
+        if len({entry.article for entry in ranked}) >= wanted or depth >= view.indexed:
             return ranked
         depth *= 4
 
 
-def _one_of_each_story(ranked: list[RankedPassage], transaction: Transaction) -> list[RankedPassage]:
-    story = stories.stories(transaction, {entry.article for entry in ranked})
+def _one_of_each_story(ranked: list[RankedPassage], view: View) -> list[RankedPassage]:
+    story = stories.stories(view, {entry.article for entry in ranked})
     if not story:
         return ranked
     first: dict[int, str] = {}
@@ -159,7 +156,7 @@ def rerank(ranked: Sequence[RankedPassage], relevance: Mapping[int, float]) -> l
 def best_hits(
     ranked: Sequence[RankedPassage],
     k: int,
-    transaction: Transaction,
+    view: View,
     filters: Filters | None = None,
     *,
     collapse: bool = True,
@@ -169,8 +166,8 @@ def best_hits(
     for entry in ranked:
         best.setdefault(entry.article, entry)
     hits: list[Hit] = []
-    for entry, passage, article in load_passages(list(best.values())[: max(0, k)], transaction, filters):
-        same = [] if collapse else transaction.same_text(entry.article, filters)
+    for entry, passage, article in load_passages(list(best.values())[: max(0, k)], view, filters):
+        same = [] if collapse else view.same_text(entry.article, filters)
         for shown in (same or [article])[: k - len(hits)]:
             hits.append(
                 Hit(
@@ -178,17 +175,17 @@ def best_hits(
                     score=entry.score,
                     score_kind="fused",
                     rank=len(hits) + 1,
-                    also=stories.copies(transaction, shown.id) if collapse else (),
+                    also=stories.copies(view, shown.id) if collapse else (),
                 )
             )
     return hits
 
 
 def load_passages(
-    ranked: Sequence[RankedPassage], transaction: Transaction, filters: Filters | None = None
+    ranked: Sequence[RankedPassage], view: View, filters: Filters | None = None
 ) -> list[ScoredPassage]:
     """Fetch the passages of a ranking, in its order; of articles with one text, the earliest is named."""
-    found = transaction.passages([entry.passage for entry in ranked], filters)
+    found = view.passages([entry.passage for entry in ranked], filters)
     return [(entry, *found[entry.passage]) for entry in ranked if entry.passage in found]
 
 
@@ -202,7 +199,7 @@ def _verify(ids: NDArray[np.int64], cosines: Floats, near: NDArray[np.int64], si
 
 
 def _places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where some ids stand among others, which ascend and are not none; and which of the former do at all."""
+    """Where ``wanted`` ids stand among ``ids``, which are ascending and at least one; and which of them are there."""
     places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     present = ids[places] == wanted
     return places[present], present

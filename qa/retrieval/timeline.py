@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 
-from qa.storage.snapshot import Snapshot
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.types import Filters, Frozen, Query
 
 MOST = 2000
@@ -27,16 +26,16 @@ class Timeline(Frozen):
         return sum(count for _, count in self.months)
 
 
-def timeline(query: Query, transaction: Transaction, snapshot: Snapshot) -> Timeline:
+def timeline(query: Query, view: View) -> Timeline:
     """Count the articles near a question by the month of their publication, of all dates.
 
     An article is near when one of its passages holds about half as much of the question's words, weighed
     by their rarity, as the best one.
     """
-    ids, scores = snapshot.keywords.search(query.text, MOST, Filters(sources=query.filters.sources))
+    ids, scores = view.matching(query.text, MOST, Filters(sources=query.filters.sources))
     if not len(ids):
         return Timeline()
-    origins = transaction.origins(ids[scores >= NEAR * scores[0]].tolist())
+    origins = view.origins(ids[scores >= NEAR * scores[0]].tolist())
     days = {article: published for article, _, published in origins.values()}
     months = Counter(day.replace(day=1) for day in days.values() if day)
     return Timeline(months=tuple(sorted(months.items())), undated=sum(day is None for day in days.values()))

@@ -14,7 +14,7 @@ from qa.errors import ArchiveBusy, ArchiveError, ArchiveReadOnly, SnapshotDamage
 from qa.storage.database import Database
 from qa.storage.lock import WRITER_WAIT, sole_writer
 from qa.storage.snapshot import Ids, Snapshot
-from qa.storage.transaction import Transaction
+from qa.storage.view import View
 from qa.storage.write_transaction import WriteTransaction
 
 log = logging.getLogger("qa")
@@ -61,8 +61,8 @@ class Generations:
             if staged or not derived:
                 self.publish()
 
-    def reading(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:
-        """Do some reading in one transaction, with the indexes of its state; damaged ones are rebuilt."""
+    def reading(self, work: Callable[[View], Result]) -> Result:
+        """Do some reading in a view of the present state; its indexes are rebuilt where they are damaged."""
         for _ in range(ATTEMPTS):
             try:
                 self._catch_up()
@@ -128,12 +128,12 @@ class Generations:
         with sole_writer(self._folder, what, wait):
             yield
 
-    def _read(self, work: Callable[[Transaction, Snapshot], Result]) -> Result:
+    def _read(self, work: Callable[[View], Result]) -> Result:
         while True:
             with self._store.read() as transaction:
                 name = transaction.meta("derived")
                 try:
-                    return work(transaction, self._current(name))
+                    return work(View(transaction.connection, self._current(name)))
                 except SnapshotDamaged:
                     with self._store.read() as later:
                         if later.meta("derived") == name:

@@ -54,17 +54,17 @@ class Transaction:
     """One consistent view of the database; made by :meth:`qa.storage.database.Database.read`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+        self.connection = connection
 
     def query(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Ask the database in its own language, for what is asked in one place only."""
-        return self._db.execute(sql, values)
+        return self.connection.execute(sql, values)
 
     # -- what the archive is ------------------------------------------------------------------
 
     def meta(self, key: str, default: str = "") -> str:
         """Return a recorded property of the archive."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if row is None else str(row[0])
 
     @property
@@ -76,7 +76,7 @@ class Transaction:
 
     def article(self, article_id: str) -> Article | None:
         """Return an article in its published revision."""
-        row = self._db.execute(f"{_SELECT} WHERE a.current AND a.id = ?", (article_id,)).fetchone()
+        row = self.connection.execute(f"{_SELECT} WHERE a.current AND a.id = ?", (article_id,)).fetchone()
         return None if row is None else _article(row)
 
     def latest(self, article_id: str) -> Article | None:
@@ -86,40 +86,44 @@ class Transaction:
 
     def revision(self, key: int) -> Article:
         """Return a revision of an article, published or not."""
-        return _article(self._db.execute(f"{_SELECT} WHERE a.key = ?", (key,)).fetchone())
+        return _article(self.connection.execute(f"{_SELECT} WHERE a.key = ?", (key,)).fetchone())
 
     def articles(self, filters: Filters | None = None) -> Iterator[Article]:
         """Yield the articles a filter leaves, in the order they were first stored."""
         condition, values = where(filters or Filters())
-        for row in self._db.execute(f"{_SELECT} WHERE {condition} ORDER BY a.key", values):
+        for row in self.connection.execute(f"{_SELECT} WHERE {condition} ORDER BY a.key", values):
             yield _article(row)
 
     def sample(self, n: int, seed: int) -> list[Article]:
         """Return up to ``n`` articles, drawn at random as the seed decides."""
-        keys = [key for (key,) in self._db.execute("SELECT key FROM article WHERE current ORDER BY key")]
+        keys = [
+            key for (key,) in self.connection.execute("SELECT key FROM article WHERE current ORDER BY key")
+        ]
         chosen = Random(seed).sample(keys, min(n, len(keys)))
-        rows = self._db.execute(
+        rows = self.connection.execute(
             f"{_SELECT} WHERE a.key IN (SELECT value FROM json_each(?)) ORDER BY a.key", (json.dumps(chosen),)
         )
         return [_article(row) for row in rows]
 
     def origin(self, article_id: str) -> str | None:
         """Return the file that the latest revision of an article was read from."""
-        row = self._db.execute(
+        row = self.connection.execute(
             "SELECT origin FROM article WHERE key = ?", (self._latest_key(article_id),)
         ).fetchone()
         return None if row is None else row[0]
 
     def _latest_key(self, article_id: str) -> int | None:
         row: tuple[int | None] | None = (
-            self._db.execute("SELECT article FROM staged WHERE id = ?", (article_id,)).fetchone()
-            or self._db.execute("SELECT key FROM article WHERE current AND id = ?", (article_id,)).fetchone()
+            self.connection.execute("SELECT article FROM staged WHERE id = ?", (article_id,)).fetchone()
+            or self.connection.execute(
+                "SELECT key FROM article WHERE current AND id = ?", (article_id,)
+            ).fetchone()
         )
         return None if row is None else row[0]
 
     def holder(self, text_hash: bytes, article_id: str) -> int | None:
         """Return the key of another article with the same text, whose passages can stand for this one's."""
-        row = self._db.execute(
+        row = self.connection.execute(
             "SELECT key FROM article WHERE text_hash = ? AND same_as IS NULL AND id != ?"
             " AND (current OR key IN (SELECT article FROM staged)) ORDER BY key LIMIT 1",
             (text_hash, article_id),
@@ -128,13 +132,15 @@ class Transaction:
 
     def seen(self, file: str, article_id: str) -> bool:
         """Whether an article was read from a file at some time."""
-        row = self._db.execute("SELECT 1 FROM seen WHERE file = ? AND id = ?", (file, article_id)).fetchone()
+        row = self.connection.execute(
+            "SELECT 1 FROM seen WHERE file = ? AND id = ?", (file, article_id)
+        ).fetchone()
         return row is not None
 
     def seen_below(self, place: str) -> Iterator[tuple[str, str]]:
         """Yield each file that is the place or lies below it, with the id of each article read from it."""
         above = place.rstrip(os.sep) + os.sep
-        yield from self._db.execute(
+        yield from self.connection.execute(
             "SELECT file, id FROM seen WHERE file = ? OR (file > ? AND file < ?) ORDER BY file, id",
             (place, above, above[:-1] + chr(ord(os.sep) + 1)),
         )
@@ -155,12 +161,12 @@ class Transaction:
                 "SELECT count(*), count(published), min(published), max(published)"
                 f" FROM article a WHERE {condition}"
             )
-        count, dated, first, last = self._db.execute(sql, values).fetchone()
+        count, dated, first, last = self.connection.execute(sql, values).fetchone()
         return Coverage(articles=count, undated=count - dated, first=first, last=last)
 
     def sources(self) -> list[str]:
         """Return the sources' names, the most frequent first."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT name FROM source WHERE articles AND name IS NOT NULL ORDER BY articles DESC, key"
         )
         return [row[0] for row in rows]
@@ -172,16 +178,16 @@ class Transaction:
         sql = (
             "SELECT count(*) FROM passage p JOIN article a ON a.key = p.article WHERE a.current AND p.id > ?"
         )
-        return int(self._db.execute(sql, (after,)).fetchone()[0])
+        return int(self.connection.execute(sql, (after,)).fetchone()[0])
 
     def last_passage(self) -> int:
         """Return the greatest id that a passage was ever given; 0 where there was none."""
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passage'").fetchone()
+        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passage'").fetchone()
         return row[0] if row else 0
 
     def passage_ids(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the published passages' ids from ``first`` to ``last``, ascending."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT p.id FROM passage p JOIN article a ON a.key = p.article"
             " WHERE a.current AND p.id BETWEEN ? AND ? ORDER BY p.id",
             (first, last),
@@ -190,14 +196,14 @@ class Transaction:
 
     def has_staged(self) -> bool:
         """Whether anything waits for the next publication."""
-        return self._db.execute("SELECT 1 FROM staged LIMIT 1").fetchone() is not None
+        return self.connection.execute("SELECT 1 FROM staged LIMIT 1").fetchone() is not None
 
     def allowed(self, filters: Filters) -> NDArray[np.int64] | None:
         """Return the ids of the passages a filter leaves, ascending; ``None`` means all of them."""
         if not filters.active:
             return None
         condition, values = where(filters)
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT DISTINCT p.id FROM article a JOIN passage p ON p.article = coalesce(a.same_as, a.key)"
             f" WHERE {condition} ORDER BY p.id",
             values,
@@ -219,7 +225,7 @@ class Transaction:
         }
 
     def _of_passages(self, columns: str, ids: Iterable[int]) -> sqlite3.Cursor:
-        return self._db.execute(
+        return self.connection.execute(
             f"SELECT p.id, {columns} FROM passage p JOIN article a ON a.key = p.article"
             " WHERE p.id IN (SELECT value FROM json_each(?))",
             (json.dumps([int(i) for i in ids]),),
@@ -232,7 +238,7 @@ class Transaction:
 
         Of articles with the same text, the earliest that a filter leaves is named.
         """
-        rows = self._db.execute(
+        rows = self.connection.execute(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, p.start, p.end,')} JOIN passage p ON p.article = a.key"
             " WHERE p.id IN (SELECT value FROM json_each(?))",
             (json.dumps([int(i) for i in ids]),),
@@ -254,7 +260,7 @@ class Transaction:
 
         Empty where there is no other one.
         """
-        key, copied = self._db.execute(
+        key, copied = self.connection.execute(
             "SELECT coalesce(a.same_as, a.key) AS held,"
             " EXISTS (SELECT 1 FROM article d WHERE d.same_as = coalesce(a.same_as, a.key) AND d.current)"
             " FROM article a WHERE a.current AND a.id = ?",
@@ -263,7 +269,7 @@ class Transaction:
         if not copied:
             return []
         condition, values = where(filters or Filters())
-        rows = self._db.execute(
+        rows = self.connection.execute(
             f"{_SELECT} WHERE (a.key = ? OR a.same_as = ?) AND {condition}"
             " ORDER BY a.published IS NULL, a.published, a.id",
             (key, key, *values),
@@ -272,7 +278,7 @@ class Transaction:
 
     def vectors(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         """Return ids (n,) and vectors (n, dim) of the passages asked for, by ascending id."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT id, vector FROM passage WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
             (json.dumps([int(i) for i in ids]),),
         )
@@ -280,7 +286,7 @@ class Transaction:
 
     def vector_batches(self, after: int = 0) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
         """Yield ids and vectors of the published passages with ids greater than ``after``, ascending."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT p.id, p.vector FROM passage p JOIN article a ON a.key = p.article"
             " WHERE a.current AND p.id > ? ORDER BY p.id",
             (after,),
@@ -298,7 +304,7 @@ class Transaction:
 
         There are several articles where they have the same text.
         """
-        rows = self._db.execute(
+        rows = self.connection.execute(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, a.key, p.start, p.end,')}"
             " JOIN passage p ON p.article = a.key WHERE a.current AND p.id > ? ORDER BY p.id",
             (after,),

@@ -1,0 +1,139 @@
+"""A question in its conversation: what it follows, which filters it names, and what is asked again without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from qa.answering.answerer import Answerer
+from qa.query.glossary import Glossary
+from qa.query.understanding import leans_on_history, points_back, understand
+from qa.storage.view import View
+from qa.text.tokens import terms
+from qa.types import Answer, Filters, Query, Turn
+
+MOST_TURNS = 24
+"""Earlier messages that are looked at."""
+
+
+class NamedFilters(NamedTuple):
+    """The filters that a question's own words ask for."""
+
+    filters: Filters = Filters()
+    hard: bool = False
+    """Whether its time is said of publication ("articles published in May 2023")."""
+    rest: str = ""
+    """The question without its time, where that still asks something: the filter stands for it."""
+
+
+class Conversation:
+    """Answers the questions of a conversation from one state of an archive."""
+
+    def __init__(
+        self, view: View, answerer: Answerer, glossary: Glossary, *, longest: int, today: date | None = None
+    ) -> None:
+        """Make one.
+
+        Args:
+            view: The state.
+            answerer: What answers.
+            glossary: The archive's words that mean the same.
+            longest: Characters of a question that are used.
+            today: What "yesterday" counts from; by default the present day.
+        """
+        self._view = view
+        self._answerer = answerer
+        self._glossary = glossary
+        self._longest = longest
+        self._today = today or date.today()
+
+    def answer(self, question: str, history: Sequence[Turn], filters: Filters, *, narrow: bool) -> Answer:
+        """Answer a question.
+
+        Only a question that leans on the conversation is asked with it; one that turns out to have nothing to do
+        with it is asked again alone. The date and the sources that it names narrow the articles for as long as
+        that leaves an answer; a date said of publication is kept even where nothing answers.
+
+        Args:
+            question: As it was asked.
+            history: The conversation before it, oldest first.
+            filters: Which articles to look at.
+            narrow: Whether a date and sources that the question names are made filters.
+
+        Raises:
+            QuestionError: The question is empty.
+        """
+        asked = self._read(question, history[-MOST_TURNS:], filters)
+        if not leans_on_history(asked.question):
+            history, asked = (), self._read(question, (), filters) if history else asked
+        named = named_filters(asked) if narrow else NamedFilters()
+        narrowed = _narrowed(filters, named.filters)
+        query = asked
+        if narrowed != filters:
+            rest = named.rest if not (filters.after or filters.before) else ""
+            query = self._read(rest or question, history[-MOST_TURNS:], narrowed)
+        answer = self._answerer.answer(query)
+        if history and not answer.abstained and self._changes_subject(answer):
+            history = ()
+            answer = self._answerer.answer(self._read(query.question, (), narrowed))
+        if answer.abstained and narrowed != filters and not named.hard:
+            wider = self._answerer.answer(self._read(question, history[-MOST_TURNS:], filters))
+            if not wider.abstained:
+                return wider.model_copy(update={"given_up": narrowed})
+        return answer.model_copy(update={"question": asked.question, "notices": asked.notices})
+
+    def _read(self, question: str, history: Sequence[Turn], filters: Filters) -> Query:
+        return understand(
+            question,
+            history,
+            filters,
+            sources=self._view.source_names,
+            glossary=self._glossary,
+            longest=self._longest,
+            today=self._today,
+        )
+
+    def _changes_subject(self, answer: Answer) -> bool:
+        """Whether what was said before is all that the articles quoted have to do with a question.
+
+        A short question without names may follow another one ("How many guests?") or not ("What is the boiling
+        point of tungsten?").
+        """
+        own = set(terms(answer.query.question))
+        if points_back(answer.query.question) or len(own) < 2:
+            return False
+        ids = dict.fromkeys(citation.article_id for citation in answer.citations)
+        articles = filter(None, map(self._view.article, ids))
+        return not any(own & set(terms(f"{article.title} {article.text}")) for article in articles)
+
+
+def named_filters(query: Query) -> NamedFilters:
+    """Return the filters that a question names.
+
+    Only what leaves no doubt: one period with a year, one source. A question that compares several
+    articles, or names several times, has none.
+    """
+    scope, question = query.scope, query.question
+    if scope.clauses or len(scope.periods) > 1:
+        return NamedFilters()
+    period = next((period for period in scope.periods if not period.any_year), None)
+    if period is None:
+        return NamedFilters(Filters(sources=scope.sources))
+    start, end = period.span
+    rest = re.sub(r"\s+(?=[?.!,;？。！，；]|$)", "", f"{question[:start].rstrip()} {question[end:].lstrip()}")
+    rest = rest.lstrip(" ,;，；")
+    stands = not period.hard and len(terms(rest)) > 1
+    return NamedFilters(
+        Filters(after=period.start, before=period.end, sources=scope.sources),
+        period.hard,
+        rest[:1].upper() + rest[1:] if stands else "",
+    )
+
+
+def _narrowed(given: Filters, named: Filters) -> Filters:
+    """Return the filters given, and for what they leave open those that the question names."""
+    sources = given.sources or named.sources
+    dated = given if given.after or given.before else named
+    return dated.model_copy(update={"sources": sources})
