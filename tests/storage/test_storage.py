@@ -230,13 +230,13 @@ def test_search_finds_the_same_however_the_archive_came_about(tmp_path, settings
 
 
 def dense_scores(archive: qa.Archive, question: str) -> dict[str, float]:
-    def read(transaction, snapshot):
-        ids, scores = snapshot.vectors.search(archive.encoder.encode_queries([question]), 1000)
-        article = transaction.articles_of(ids[0].tolist())
+    def read(view):
+        ids, scores = view.nearest(archive.encoder.encode_queries([question]), 1000)
+        article = view.articles_of(ids[0].tolist())
         pairs = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
         return {article[number]: round(score, 5) for number, score in pairs}
 
-    return archive._generations.reading(read)
+    return archive.reading(read)
 
 
 def test_a_large_archive_grows_and_shrinks_too(archive, article, monkeypatch, settings):
