@@ -263,9 +263,9 @@ class Archive:
             ArchiveReadOnly: The folder cannot be written.
         """
         from qa.ingest.indexer import ingest
-        from qa.loaders.registry import read_paths
+        from qa.loaders.registry import load_paths
 
-        read = partial(read_paths, map=map, format=format)
+        read = partial(load_paths, map=map, format=format)
         with self._published.writing("adding articles") as stored:
             return ingest(sources, self._store, self.encoder, read, stored, progress, prune=prune)
 
