@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import count
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from qa.loaders.input_file import InputFile
 from qa.loaders.limits import MAX_BYTES, MIB, Unreadable, lines
@@ -37,7 +37,8 @@ def load_json(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
         head = stream.peek().removeprefix(codecs.BOM_UTF8).lstrip()
         line, line_end, _ = head.partition(b"\n")
         if head.startswith(b"["):
-            for number, value in enumerate(_elements(stream), 1):
+            text = io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
+            for number, value in enumerate(_elements(text), 1):
                 yield _from_value(value, file, number)
         elif not line_end or _is_whole(line):
             yield from _lines(stream, file)
@@ -80,11 +81,10 @@ def _from_value(row: object, file: InputFile, number: int) -> LoadedArticle | Sk
     return load_row(row, file, number)
 
 
-def _elements(stream: BinaryIO) -> Iterator[object]:
+def _elements(text: TextIO) -> Iterator[object]:
     """Yield the elements of a list, holding only one of them at a time."""
-    pages = io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
     decoder = json.JSONDecoder()
-    held = pages.read(PIECE).lstrip().removeprefix("[")
+    held = text.read(PIECE).lstrip().removeprefix("[")
     at = 0
     for number in count(1):
         while True:
@@ -99,7 +99,7 @@ def _elements(stream: BinaryIO) -> Iterator[object]:
                 end = len(held)
             if end < len(held):  # an element that reaches the end of what is held may be incomplete
                 break
-            more = pages.read(max(PIECE, len(held) - at))
+            more = text.read(max(PIECE, len(held) - at))
             if not more or len(held) - at > MAX_BYTES:
                 raise Unreadable(
                     f"element {number} is not valid JSON, or longer than {MAX_BYTES // MIB} MiB; "

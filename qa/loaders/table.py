@@ -28,7 +28,8 @@ def load_csv(file: InputFile, delimiter: str | None = None) -> Iterator[LoadedAr
         codec = encoding.detect(buffered.peek(encoding.SAMPLE))
         if codec is None:
             raise Unreadable("binary data, not text")
-        lines = _lines(io.TextIOWrapper(buffered, codec, "replace", newline=""))
+        text = io.TextIOWrapper(buffered, codec, "replace", newline="")
+        lines = _lines(text)
         first = next(lines, "")
         delimiter = delimiter or max(DELIMITERS, key=first.count)
         header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]

@@ -8,7 +8,6 @@ import pytest
 from qa.loaders.encoding import decode
 from qa.loaders.registry import load_paths
 from qa.loaders.text import parse_page
-from qa.text.dates import parse_day
 from qa.types import Skipped
 
 
@@ -57,32 +56,6 @@ def test_seed_text_is_verbatim_and_without_headers(seed_articles):
         assert "Current location" not in text
     assert seed_articles["003"].text.startswith("In order to further implement")
     assert seed_articles["003"].text.endswith("Review: Luo Weimin"), "credits stay quotable"
-
-
-@pytest.mark.parametrize(
-    ("stated", "day"),
-    [
-        ("September 11, 2023", date(2023, 9, 11)),
-        ("2022-05-26", date(2022, 5, 26)),
-        ("2023-09-26T17:01:22+00:00", date(2023, 9, 26)),
-        ("2023年9月11日", date(2023, 9, 11)),
-        ("26 May 2022 08:30", date(2022, 5, 26)),
-        ("September 2023", None),
-        ("May 26", None),
-        ("2023", None),
-        ("yesterday", None),
-        ("", None),
-        ("99999999999999999999", None),
-        ("20230911", date(2023, 9, 11)),
-        ("1512101230", None),
-        ("05/06/2023", None),
-        ("11.09.2023", None),
-        ("30/06/2023", date(2023, 6, 30)),
-        ("Mon, 11 Sep 2023 10:00:00 GMT", date(2023, 9, 11)),
-    ],
-)
-def test_only_a_full_date_is_a_date(stated, day):
-    assert parse_day(stated) == day
 
 
 def test_chinese_page_furniture():

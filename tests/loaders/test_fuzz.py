@@ -9,6 +9,8 @@ import io
 import json
 import lzma
 import re
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -148,6 +150,25 @@ def test_every_loader_has_a_sample_that_loads():
         items = load_bytes(NAMES.get(extension, extension), data)
         assert all(isinstance(item, LoadedArticle) for item in items), extension
         check(items)
+
+
+def test_no_warning_reaches_the_user(tmp_path):
+    for extension, data in SAMPLES.items():
+        (tmp_path / f"x{NAMES.get(extension, extension)}").write_bytes(data)
+    (tmp_path / "dated.jsonl").write_text(json.dumps({"text": STORY, "date": "11 Sep 2023 23:30 BRST"}))
+    code = (
+        "import sys\nfrom qa.loaders.registry import load_paths\n"
+        "for item in load_paths(sys.argv[1:]): print(item.article.published)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, tmp_path / "dated.jsonl", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == "2023-09-11"
+    assert len(done.stdout.splitlines()) > len(SAMPLES)
 
 
 @pytest.mark.parametrize("extension", sorted(SAMPLES))
