@@ -53,27 +53,26 @@ def bands(text: str) -> list[int]:
     words = _WORD.findall(text)
     if len(words) < SHORTEST:
         return []
-    digests = (hashlib.blake2b(group.encode(), digest_size=8).digest() for group in _groups(words))
-    hashed = np.frombuffer(b"".join(digests), "<u8")
+    hashed = np.frombuffer(b"".join(_hash64(group.encode()) for group in _groups(words)), "<u8")
     factors, summands = _permutations()
     signature = np.full(BANDS * ROWS, 2**32 - 1, np.uint64)
     for at in range(0, len(hashed), AT_A_TIME):
         permuted = hashed[at : at + AT_A_TIME, None] * factors + summands >> np.uint64(32)
         signature = np.minimum(signature, permuted.min(axis=0))
     rows = signature.astype("<u4").reshape(BANDS, ROWS)
-    return [
-        int.from_bytes(
-            hashlib.blake2b(bytes([n]) + row.tobytes(), digest_size=8).digest(), "big", signed=True
-        )
-        for n, row in enumerate(rows)
-    ]
+    hashes = (_hash64(bytes([n]) + row.tobytes()) for n, row in enumerate(rows))
+    return [int.from_bytes(each, "big", signed=True) for each in hashes]
+
+
+def _hash64(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=8).digest()
 
 
 @cache
 def _permutations() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return an odd factor and a summand, modulo 2**64, for each value of a signature."""
-    digests = (hashlib.blake2b(b"%d" % n, digest_size=8).digest() for n in range(2 * BANDS * ROWS))
-    factors, summands = np.frombuffer(b"".join(digests), "<u8").reshape(2, -1).astype(np.uint64)
+    digests = b"".join(_hash64(b"%d" % n) for n in range(2 * BANDS * ROWS))
+    factors, summands = np.frombuffer(digests, "<u8").reshape(2, -1).astype(np.uint64)
     return factors | np.uint64(1), summands
 
 

@@ -40,7 +40,8 @@ class InputFile:
     """The id of its article, where the format carries none; empty where there is no name to take it from."""
     where: str
     """How it is named to the user."""
-    opener: Callable[[], BinaryIO]
+    open: Callable[[], BinaryIO]
+    """Opens it as a stream of bytes, to be closed by the caller."""
     budget: Budget
     path: Path | None = None
     """Where it is on disk, unless it is inside another file or on standard input."""
@@ -62,17 +63,13 @@ class InputFile:
         """The name's last extension in lower case, without a query (``.html?page=2``)."""
         return PurePosixPath(self.name.split("?")[0]).suffix.lower()
 
-    def open(self) -> BinaryIO:
-        """Open it as a stream of bytes, to be closed by the caller."""
-        return self.opener()
-
     def peek(self) -> tuple[bytes, InputFile]:
         """Return its first bytes, and the file to load instead, because a stream can be opened only once."""
         if self.path:
             with self.open() as on_disk:
                 return on_disk.read(HEAD), self
         stream = io.BufferedReader(self.open(), HEAD)  # type: ignore[type-var]
-        return stream.peek(), replace(self, opener=lambda: stream)
+        return stream.peek(), replace(self, open=lambda: stream)
 
     def read(self, limit: int = limits.MAX_BYTES) -> bytes:
         """Return all its bytes."""
@@ -116,9 +113,9 @@ class InputFile:
         """Return why the file, or one line of it, is skipped."""
         return Skipped(self.where if line is None else f"{self.where}:{line}", why)
 
-    def member(self, name: str, opener: Callable[[], BinaryIO], **changes: Any) -> InputFile:
+    def member(self, name: str, open: Callable[[], BinaryIO], **changes: Any) -> InputFile:
         """Return a file inside this one; its bytes count against the budget of the file on disk."""
-        return replace(self, **{"name": name, "opener": opener, "path": None, "loader": None, **changes})
+        return replace(self, **{"name": name, "open": open, "path": None, "loader": None, **changes})
 
 
 Loader = Callable[[InputFile], Iterator[LoadedArticle | Skipped | InputFile]]

@@ -120,7 +120,7 @@ def _on_disk(file: File, make: Callable[..., InputFile], survey: Survey) -> Inpu
         name=file.name,
         id=file.id,
         where=_well_formed(str(file.path)),
-        opener=lambda: survey.opened(file.path.open("rb")),
+        open=lambda: survey.opened(file.path.open("rb")),
         budget=Budget(file.size),
         path=file.path,
         origin=_well_formed(os.path.realpath(file.path)),
@@ -132,7 +132,7 @@ def _standard_input(make: Callable[..., InputFile]) -> InputFile:
         name=STANDARD_INPUT,
         id="",
         where="standard input",
-        opener=cache(lambda: open(0, "rb", closefd=False)),
+        open=cache(lambda: open(0, "rb", closefd=False)),
         budget=Budget(MAX_SPOOLED),
     )
 

@@ -40,7 +40,7 @@ def parsed(request: dict[str, Any], data: bytes) -> list[LoadedArticle | Skipped
     """Return what the requested loader makes of a document, or the reason why it makes nothing of it."""
     module, name = request["loader"]
     load = getattr(import_module(module), name)
-    file = InputFile(**request["file"], opener=lambda: BytesIO(data), budget=Budget(len(data)))
+    file = InputFile(**request["file"], open=lambda: BytesIO(data), budget=Budget(len(data)))
     items: list[LoadedArticle | Skipped] = []
     try:
         items.extend(load(file))

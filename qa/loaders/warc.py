@@ -60,7 +60,7 @@ def load_response(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     record = ArcWarcRecordLoader(verify_http=False).parse_record_stream(BufferedReader(BytesIO(file.read())))
     body = record.content_stream().read(MAX_BYTES + 1)
     charset = re.search(r"charset=[\"']?([\w-]+)", record.http_headers.get_header("content-type", ""))
-    yield from load_html(replace(file, opener=lambda: BytesIO(body), charset=charset[1] if charset else None))
+    yield from load_html(replace(file, open=lambda: BytesIO(body), charset=charset[1] if charset else None))
 
 
 _LOAD_RESPONSE = apart(load_response, limit=MAX_BYTES + MAX_LINES * MAX_LINE)

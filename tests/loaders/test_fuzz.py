@@ -47,7 +47,7 @@ def load_bytes(extension: str, data: bytes) -> list[LoadedArticle | Skipped]:
         name=f"x{extension}",
         id="x",
         where="x",
-        opener=lambda: io.BytesIO(data),
+        open=lambda: io.BytesIO(data),
         budget=Budget(len(data)),
         parse_apart=parse_here,
     )
