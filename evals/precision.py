@@ -19,7 +19,7 @@ from evals import metrics
 from evals.dataset import Dataset
 from qa.errors import QAError
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.registry import read_paths
+from qa.loaders.registry import load_paths
 from qa.settings import Settings
 from qa.types import embedded_text, header
 
@@ -59,7 +59,7 @@ def compare(dataset: Dataset, exact: Encoder, other: Encoder) -> Iterator[str]:
         exact: The reference.
         other: What is compared with it.
     """
-    articles = [found.article for found in read_paths([dataset.corpus]) if isinstance(found, LoadedArticle)]
+    articles = [found.article for found in load_paths([dataset.corpus]) if isinstance(found, LoadedArticle)]
     texts = [embedded_text(header(article), article.text) for article in articles]
     asked = [question for question in dataset.questions if dataset.relevant(question)]
     relevant = {question.id: dataset.relevant(question) for question in asked}

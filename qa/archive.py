@@ -99,10 +99,10 @@ class Archive(Collection):
 
     def describe(self) -> dict[str, str | int]:
         """Return what ``qa info`` shows: counts, days covered, model, generation, sizes, the indexes' state."""
-        from qa.ingest import repair as health
+        from qa.ingest import repair
 
         with self._database.read() as transaction:
-            return health.describe(transaction, self.path)
+            return repair.describe(transaction, self.path)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Check everything: the database, every passage, every count, every derived file.
@@ -113,11 +113,11 @@ class Archive(Collection):
         Raises:
             ArchiveBusy: It is to be repaired, and another process is writing.
         """
-        from qa.ingest import repair as health
+        from qa.ingest.repair import check_archive, repair_archive
 
         if not repair:
-            return health.check(self._database, self.path)
-        return health.repair(self._database, self.path, self._generations, lambda: self.encoder)
+            return check_archive(self._database, self.path)
+        return repair_archive(self._database, self.path, self._generations, lambda: self.encoder)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -150,9 +150,9 @@ class Archive(Collection):
             ArchiveReadOnly: The folder cannot be written.
         """
         from qa.ingest.indexer import ingest
-        from qa.loaders.registry import read_paths
+        from qa.loaders.registry import load_paths
 
-        read = partial(read_paths, map=map, format=format)
+        read = partial(load_paths, map=map, format=format)
         with self._generations.writing("adding articles") as stored:
             return ingest(sources, self._database, self.encoder, read, stored, progress, prune=prune)
 
