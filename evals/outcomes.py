@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from evals import metrics
-from evals.dataset import Dataset, Evidence, Question
+from evals.dataset import Dataset, GoldEvidence, Question
 from qa.types import Answer, Article, Citation, Filters, Hit, Turn
 
 DEPTH = 10
@@ -90,8 +90,8 @@ def examine(archive: Answering, dataset: Dataset, part: Part = "all") -> Iterato
             started = time.perf_counter()
             answer = archive.ask(question.question, history=history)
             found["milliseconds"] = 1000 * (time.perf_counter() - started)
-            found |= _told(answer)
-            shown = [*answer.citations, *([answer.closest] if answer.closest else [])]
+            found |= _reply(answer)
+            shown = [*answer.citations, *filter(None, [answer.closest])]
             found["citations"] = len(shown)
             found["inexact"] = tuple(why for c in shown if (why := inexactness(c, get(c.article_id))))
             if question.answerable and question.judged:
@@ -115,7 +115,7 @@ def inexactness(citation: Citation, article: Article) -> str | None:
     return None
 
 
-def gold_spans(evidence: Evidence, article: Article) -> list[tuple[metrics.Span, ...]]:
+def gold_spans(evidence: GoldEvidence, article: Article) -> list[tuple[metrics.Span, ...]]:
     """Return where each gold quote or sentence stands: all its places, when its offsets are not given."""
     if evidence.quote and evidence.start is not None and evidence.end is not None:
         return [((evidence.start, evidence.end),)]
@@ -130,7 +130,7 @@ def _places(text: str, quote: str) -> Iterator[metrics.Span]:
         start = text.find(quote, start + 1)
 
 
-def _told(answer: Answer) -> dict[str, Any]:
+def _reply(answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer.text,
         "marked": next((c.answer for c in answer.citations if c.answer), None),
@@ -149,7 +149,7 @@ def _answer_scores(
     """Score the answer to an answerable question; an abstention is an answer with no quote."""
     citations = answer.citations
     by_field = any(c.kind == "metadata" for c in citations)
-    # Nothing parts the quotes but a character no answer holds: none may be pieced together from two.
+    # No answer holds the character between the quotes, so that none is pieced together from two quotes.
     quoted = " \0 ".join(c.quote for c in citations if c.kind == "text")
     said = f"{quoted} \0 {answer.text}" if by_field else quoted
     short = [a for a in question.answers if metrics.is_short(a)]

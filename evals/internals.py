@@ -1,0 +1,136 @@
+"""Everything the evals do below ``Archive.ask`` and ``Archive.search``; no other module here reaches inside an archive."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import date
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+import qa
+from evals.dataset import Question
+from qa.answering import weights
+from qa.answering.answerer import HITS
+from qa.answering.models import Models, SentenceVectors
+from qa.answering.selector import Candidate, Selector
+from qa.query.encoded_query import EncodedQuery
+from qa.query.scope import Scope, find
+from qa.query.understanding import understand
+from qa.retrieval.retriever import PASSAGES_READ, load_passages, rank
+from qa.storage.snapshot import Snapshot
+from qa.storage.transaction import Transaction
+from qa.types import Filters, Query, embedded_text, header
+
+STAGES = ("understand", "rank", "load", "read and select")
+WHOLE = ("search", "ask")
+
+Timer = Callable[[str], AbstractContextManager[None]]
+
+
+def rank_passages(
+    archive: qa.Archive, question: str, depth: int
+) -> tuple[list[int], list[int], dict[int, str]]:
+    """Return the best passages by keyword search and by dense search, and the article of each passage."""
+    vector = archive.encoder.encode_queries([question])
+
+    def work(transaction: Transaction, snapshot: Snapshot) -> tuple[list[int], list[int], dict[int, str]]:
+        keyword = snapshot.keywords.search(question, depth, Filters())[0].tolist()
+        dense = snapshot.vectors.search(vector, depth)[0][0].tolist()
+        return keyword, dense, transaction.articles_of({*dense, *keyword})
+
+    return archive._published.reading(work)
+
+
+def nearest_passages(archive: qa.Archive, vector: NDArray[np.float32], k: int) -> list[str]:
+    """Return the passages whose vectors are nearest to a vector, as they are embedded: behind their headers."""
+
+    def work(transaction: Transaction, snapshot: Snapshot) -> list[str]:
+        ids = snapshot.vectors.search(vector[None], k)[0][0].tolist()
+        found = transaction.passages(ids)
+        return [embedded_text(header(article), passage.text) for passage, article in (found[i] for i in ids)]
+
+    return archive._published.reading(work)
+
+
+def select_sentences(
+    archive: qa.Archive, question: Question, models: Models, timer: Timer = nullcontext, **options: float
+) -> list[Candidate]:
+    """Take a question through the steps of an answer and return the sentences that were weighed, best first.
+
+    Args:
+        archive: The archive.
+        question: Asked with its history; its parts are not asked one by one.
+        models: What the sentences are weighed with.
+        timer: Entered, with the stage's name, around each of :data:`STAGES`.
+        options: Of the selector.
+    """
+    with timer("understand"):
+        query, _ = understand(question.question, question.history, None, archive.settings)
+
+    def work(transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:
+        with timer("rank"):
+            encoded = EncodedQuery.of(query, snapshot, archive.encoder)
+            ranked = rank(encoded, HITS, transaction, snapshot)
+        with timer("load"):
+            passages = load_passages(ranked[:PASSAGES_READ], transaction)
+        with timer("read and select"):
+            return Selector(encoded, snapshot.keywords, models, **options).select(passages)
+
+    return archive._published.reading(work)
+
+
+def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str, list[float]]:
+    """Time each question's stages one by one, then a whole search for it and a whole answer to it.
+
+    Returns:
+        Stage → milliseconds, one for each question; the models are loaded before.
+    """
+    taken: dict[str, list[float]] = defaultdict(list)
+
+    @contextmanager
+    def timer(stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        taken[stage].append(1000 * (time.perf_counter() - started))
+
+    sentences = SentenceVectors(archive.encoder)
+    archive.ask(questions[0].question)
+    for question in questions:
+        models = Models.of(archive.encoder, sentences, archive.reader_for(question.question))
+        select_sentences(archive, question, models, timer)
+        with timer("search"):
+            archive.search(question.question, history=question.history)
+        with timer("ask"):
+            archive.ask(question.question, history=question.history)
+    return dict(taken)
+
+
+def threshold(archive: qa.Archive, question: Question) -> float:
+    """Return the confidence below which questions in the language of this one are refused."""
+    if archive.settings.refuse is not None:
+        return archive.settings.refuse
+    return weights.of(archive.reader_for(question.question), archive.encoder).refuse
+
+
+def names_articles(archive: qa.Archive, question: Question) -> bool:
+    """Whether a question names a source, a date or several articles of the archive."""
+    return any(find(question.question, tuple(archive.sources()), date.today()))
+
+
+class WithoutScope(qa.Archive):
+    """An archive whose search ignores the sources, dates and parts that a question names; answers use them."""
+
+    @classmethod
+    def of(cls, archive: qa.Archive) -> Self:
+        """Open an archive once more in this way, with the same reader."""
+        other = cls.open(archive.path, settings=archive.settings)
+        other.reader = archive.reader
+        return other
+
+    def _encoded(self, query: Query, snapshot: Snapshot) -> EncodedQuery:
+        return EncodedQuery.meaning(query, Scope((), (), ()), self.encoder)
