@@ -1,4 +1,4 @@
-"""Archives built for an evaluation: a folder of articles is indexed at each run, a corpus file when something changed."""
+"""Archives built for an evaluation: of a folder of articles at each run, of a corpus file when anything changed."""
 
 from __future__ import annotations
 

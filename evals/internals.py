@@ -1,4 +1,4 @@
-"""Everything the evals do below ``Archive.ask`` and ``Archive.search``; no other module here reaches inside an archive."""
+"""All that the evals do below ``Archive.ask`` and ``Archive.search``: no other module reaches inside an archive."""
 
 from __future__ import annotations
 

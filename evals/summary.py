@@ -205,7 +205,11 @@ def _against(
 
 
 def _row(
-    group: Group, name: str, statistic: Callable[..., Any], values: Sequence[float] | metrics.Values, **rest: Any
+    group: Group,
+    name: str,
+    statistic: Callable[..., Any],
+    values: Sequence[float] | metrics.Values,
+    **rest: Any,
 ) -> Row:
     low, high = metrics.interval(statistic, np.asarray(values, dtype=np.float64))
     value = float(statistic(values))
