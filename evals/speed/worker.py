@@ -1,4 +1,4 @@
-"""A system in a process of its own: nothing it imports, keeps or breaks touches the others.
+"""A system in a process of its own, so that nothing it imports, keeps or breaks affects the others.
 
 ``python -m evals.speed.worker SYSTEM FOLDER QUESTION`` opens an index and asks it, from a cold start.
 """
@@ -12,17 +12,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.speed.systems import Passages, System, load_system
+from evals.speed.peers import Passages, load_system
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evals.speed.ours import ArchiveQA
-    from evals.speed.ready import ReadyVectors
+    from evals.speed.corpus import ReadyVectors
 
 K = 10
 """Results asked for."""
@@ -36,7 +36,7 @@ class Bench:
     """What is done with a system inside its process. Durations are in seconds, memory in MB."""
 
     def __init__(self, name: str) -> None:
-        self._system: System = load_system(name)
+        self._system: Any = load_system(name)
         self._system.load()
 
     def encode(self, texts: list[str]) -> float:
@@ -62,9 +62,9 @@ class Bench:
 
     def read(self, questions: Sequence[str]) -> list[float]:
         """Ask our archive, which lets its reader read, after one question that is not timed."""
-        ours = self._ours()
-        ours.read(questions[0], K)
-        return [_seconds(ours.read, question, K) for question in questions]
+        read = partial(self._system.search, k=K, read=True)
+        read(questions[0])
+        return [_seconds(read, question) for question in questions]
 
     def nearest(self, vectors: NDArray[Any]) -> list[list[str]]:
         """Return what the dense search alone finds for each vector."""
@@ -72,7 +72,64 @@ class Bench:
 
     def add(self, file: Path, ready: ReadyVectors | None) -> tuple[float, float]:
         """Add a file of articles to our archive and remove them again."""
-        return self._ours().add(file, ready)
+        seconds: tuple[float, float] = self._system.add(file, ready)
+        return seconds
+
+    def memory(self) -> float:
+        """Return what the process occupies, mapped files included."""
+        return _memory("VmRSS")
+
+    def peak(self) -> float:
+        """Return the most that the process has occupied."""
+        return _memory("VmHWM")
+
+
+class WorkerFailed(Exception):
+    """A system could not do what it was asked; the message says why."""
+
+
+class Bench:
+    """What is done with a system inside its process. Durations are in seconds, memory in MB."""
+
+    def __init__(self, name: str) -> None:
+        self._system: Any = load_system(name)
+        self._system.load()
+
+    def encode(self, texts: list[str]) -> float:
+        """Encode passages."""
+        return _seconds(self._system.encode, texts)
+
+    def encode_questions(self, texts: Sequence[str]) -> list[float]:
+        """Encode questions one by one."""
+        return [_seconds(self._system.encode_question, text) for text in texts]
+
+    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> float:
+        """Index passages into a folder that does not exist yet."""
+        return _seconds(self._system.index, passages, folder, ready)
+
+    def open(self, folder: Path, question: str) -> float:
+        """Open an index and ask it the first question."""
+        return _seconds(self._system.open, folder) + _seconds(self._system.search, question, K)
+
+    def search(self, questions: Sequence[str]) -> list[float]:
+        """Ask questions one by one, after one that is not timed."""
+        self._system.search(questions[0], K)
+        return [_seconds(self._system.search, question, K) for question in questions]
+
+    def read(self, questions: Sequence[str]) -> list[float]:
+        """Ask our archive, which lets its reader read, after one question that is not timed."""
+        read = partial(self._system.search, k=K, read=True)
+        read(questions[0])
+        return [_seconds(read, question) for question in questions]
+
+    def nearest(self, vectors: NDArray[Any]) -> list[list[str]]:
+        """Return what the dense search alone finds for each vector."""
+        return [self._system.nearest(vector, K) for vector in vectors]
+
+    def add(self, file: Path, ready: ReadyVectors | None) -> tuple[float, float]:
+        """Add a file of articles to our archive and remove them again."""
+        seconds: tuple[float, float] = self._system.add(file, ready)
+        return seconds
 
     def memory(self) -> float:
         """Return what the process occupies, mapped files included."""
