@@ -32,6 +32,11 @@ WHOLE = ("search", "ask")
 Timer = Callable[[str], AbstractContextManager[None]]
 
 
+def no_timer(_: str) -> AbstractContextManager[None]:
+    """Time nothing."""
+    return nullcontext()
+
+
 def rank_passages(
     archive: qa.Archive, question: str, depth: int
 ) -> tuple[list[int], list[int], dict[int, str]]:
@@ -58,7 +63,7 @@ def nearest_passages(archive: qa.Archive, vector: NDArray[np.float32], k: int) -
 
 
 def select_sentences(
-    archive: qa.Archive, question: Question, models: Models, timer: Timer = nullcontext, **options: float
+    archive: qa.Archive, question: Question, models: Models, timer: Timer = no_timer, **options: float
 ) -> list[Candidate]:
     """Take a question through the steps of an answer and return the sentences that were weighed, best first.
 

@@ -5,39 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from evals import metrics
 from evals.dataset import Dataset, GoldEvidence, Question
-from qa.types import Answer, Article, Citation, Filters, Hit, Turn
+from qa.archive import Archive
+from qa.types import Answer, Article, Citation
 
 DEPTH = 10
 Part = Literal["all", "retrieval", "answers"]
-
-
-class Answering(Protocol):
-    """What is asked of an archive here (:class:`qa.Archive`, or a fake in tests)."""
-
-    def search(
-        self,
-        question: str,
-        k: int = 10,
-        history: Sequence[Turn] | None = None,
-        filters: Filters | None = None,
-        *,
-        collapse: bool = True,
-    ) -> list[Hit]:
-        """Return the best passage of each of the k best articles; with ``collapse``, one of each story."""
-
-    def ask(
-        self, question: str, history: Sequence[Turn] | None = None, filters: Filters | None = None
-    ) -> Answer:
-        """Answer, or abstain."""
-
-    def get(self, article_id: str) -> Article:
-        """Return an article by its id."""
 
 
 class Outcome(BaseModel):
@@ -72,7 +50,7 @@ class Outcome(BaseModel):
         return found
 
 
-def examine(archive: Answering, dataset: Dataset, part: Part = "all") -> Iterator[Outcome]:
+def examine(archive: Archive, dataset: Dataset, part: Part = "all") -> Iterator[Outcome]:
     """Put each question to the archive and score what comes back, one outcome a question."""
     get = lru_cache(maxsize=4096)(archive.get)
     if part != "retrieval":

@@ -252,7 +252,7 @@ def _calibration(studies: Sequence[Study], pictures: Mapping[str, PurePosixPath]
     yield from _table((*heads, "threshold", "coverage", "risk"), rows)
     for study in studies:
         if study.name in pictures:
-            alt = f"{study.name}: reliability, risk and coverage, recall against k"
+            alt = f"{study.name}: reliability, risk and coverage"
             yield from ("", f"![{alt}]({pictures[study.name]})")
 
 

@@ -1,8 +1,8 @@
 """What is searched: real articles, corpora of any size resampled from their sentences, and vectors that are ready.
 
-A ready vector needs no encoding, which would take hours for a million passages. It is the vector of the real passage that
-the passage's first sentence comes from, moved by noise with the covariance of real vectors. It depends on the passage's
-text alone, so that every system gets the same vector for the same passage, in whatever order it asks.
+A ready vector needs no encoding, which would take hours for a million passages. It is the vector of the real passage
+that the passage's first sentence comes from, moved by noise with the covariance of real vectors. It depends on the
+passage's text alone, so that every system gets the same vector for the same passage, in whatever order it asks.
 """
 
 from __future__ import annotations
@@ -270,9 +270,7 @@ def _resampled(
         chosen = draw.sample(sentences, min(len(sentences), length // 2))
         chosen += draw.choices(everything, k=length - len(chosen))
         draw.shuffle(chosen)
-        update = {"id": f"{prefix}{number}", "text": "\n".join(chosen)}
-        kept = like.model_dump(include={"title", "source", "published"})
-        yield qa.Article(**kept, **update)
+        yield like.model_copy(update={"id": f"{prefix}{number}", "text": "\n".join(chosen)})
 
 
 def _write(articles: Iterable[qa.Article], encoder: Encoder, folders: dict[int, Path]) -> dict[int, Corpus]:

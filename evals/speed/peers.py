@@ -1,15 +1,15 @@
 """What is measured: this program and what a user would take instead, each behind one interface.
 
 A system runs in a process of its own. It is loaded once; then it indexes, or opens what it indexed before. The others
-have their own defaults, the bundled model's weights, and hybrid search. Each imports what it needs when it is loaded, so
-that no cold start pays for another system.
+have their own defaults, the bundled model's weights, and hybrid search. Each imports what it needs when it is loaded,
+so that no cold start pays for another system.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embeddings import Encoder
-    from evals.speed.corpus import ReadyVectors
+    from evals.speed.corpus import Corpus, ReadyVectors
 
     Vector = NDArray[np.float32]
 
@@ -50,17 +50,6 @@ NODES = 2048
 """Nodes that llama-index inserts at once, its own default."""
 
 
-class Passages(Protocol):
-    """What is indexed: the same passages, in articles of a file and one by one."""
-
-    @property
-    def jsonl(self) -> Path:
-        """The articles."""
-
-    def texts(self) -> Iterator[str]:
-        """Yield the passages, each behind its header."""
-
-
 class System(Protocol):
     """Hybrid search over passages with the bundled model's weights."""
 
@@ -73,8 +62,8 @@ class System(Protocol):
     def encode_question(self, text: str) -> None:
         """Encode a question."""
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
-        """Index passages into an empty folder, encoding them unless there are ready vectors; end closed."""
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
+        """Index passages into an empty folder, encoding them unless vectors are ready; all is written in the end."""
 
     def open(self, folder: Path) -> None:
         """Open what :meth:`index` left in a folder."""
@@ -102,10 +91,10 @@ class _ArchiveQA:
     def encode_question(self, text: str) -> None:
         self._encoder.encode_queries([text])
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         with self._qa.Archive.create(folder, settings=self._settings) as archive:
             archive.encoder = self._encoding(ready)
-            archive.add(passages.jsonl)
+            archive.add(corpus.jsonl)
 
     def open(self, folder: Path) -> None:
         self._archive = self._qa.Archive.open(folder, settings=self._settings)
@@ -155,9 +144,9 @@ class _Plain:
     def encode_question(self, text: str) -> Any:
         return self.encode([text])
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         """Index the passages in memory, then write everything out."""
-        texts = list(passages.texts())
+        texts = list(corpus.texts())
         vectors = ready(texts) if ready else self.encode(texts)
         dense = self._faiss.IndexFlatIP(vectors.shape[1])
         dense.add(vectors)
@@ -206,12 +195,12 @@ class _Txtai:
     def encode_question(self, text: str) -> None:
         self._embeddings.transform(text, "query")
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         """Stream the passages into an index and save it."""
         embeddings = self._new()
         if ready:
             embeddings.model.encode = lambda texts, category=None: ready(texts)
-        embeddings.index.vector_index(enumerate(passages.texts()))
+        embeddings.index.vector_index(enumerate(corpus.texts()))
         embeddings.save(str(folder))
         embeddings.close()
 
@@ -250,7 +239,7 @@ class _LlamaIndex:
     def encode_question(self, text: str) -> None:
         self._model.get_query_embedding(text)
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         """Insert the passages batch by batch, then build the keyword index over all of them."""
         import faiss
         from llama_index.core import StorageContext, VectorStoreIndex
@@ -262,7 +251,7 @@ class _LlamaIndex:
         store = FaissVectorStore(faiss_index=faiss.IndexFlatIP(dim))
         storage = StorageContext.from_defaults(vector_store=store)
         index = VectorStoreIndex([], storage_context=storage, embed_model=self._model)
-        texts = enumerate(passages.texts())
+        texts = enumerate(corpus.texts())
         while batch := list(islice(texts, NODES)):
             nodes = [TextNode(id_=str(number), text=text) for number, text in batch]
             if ready:

@@ -5,30 +5,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from evals.speed.peers import OURS
 
 MORE, LESS = "more", "less"
 """Which values are better."""
-METHOD = """\
-Figures with a stroke are median / p95 of all repetitions. The last column says how many times better ours is than the
-best of the others. Systems take turns in random order, each in a process of its own with its libraries' defaults, so
-that what else the machine does falls on all of them.
-
-- **Same weights, same passages**: all use the bundled all-MiniLM-L6-v2 (ours converted, the others through
-  sentence-transformers or transformers) over passages cut by our chunker, each behind its header. Ours reads the
-  articles from JSON Lines and cuts them itself; the others are handed the passages.
-- **Made corpora**: articles resampled from real sentences, one sentence a line. Their **vectors are ready, not
-  encoded**: real vectors moved by noise with the covariance of real vectors, to a cosine of about 0.8; every system
-  gets the same one for the same passage. Questions are real and encoded by each system when they are asked.
-- **Search** is hybrid, 10 results. Ours gives the best passage of each of 10 articles; its reader, which no other
-  has, only reads where the row says so. sentence-transformers + FAISS + bm25s fuses the best 100 of each search by
-  reciprocal rank, txtai its best 100 by score, llama-index the best 10 of each by reciprocal rank. Recall is that of
-  the dense search alone, against comparing with every vector.
-- **Memory** is the resident set, mapped files included. A cold shell is a new process; files are in the page cache.
-  Ours answers in it (`qa ask`, with the reader unless the row says otherwise), the others search.
-"""
+METHOD = Path(__file__).with_name("method.md")
+"""How everything is measured; printed above the table."""
 
 
 class Cell(NamedTuple):
@@ -95,7 +80,7 @@ class Report(NamedTuple):
         yield f"# Speed\n\n`{self.command}`\n\n{self.machine}\n"
         if self.warning:
             yield f"**{self.warning}**\n"
-        yield METHOD
+        yield METHOD.read_text(encoding="utf-8")
         yield from table(self.groups, self.systems)
         if self.notes:
             yield "\nNot measured:\n"

@@ -18,13 +18,15 @@ from pathlib import Path
 
 import click
 
+from embeddings import load_encoder
 from embeddings.reading.reader import Reader
 from evals.training import data as reading_data
 from evals.training import export as exporting
 from evals.training.fit import fit_command
 from evals.training.loop import CHECKPOINT, EARLIER, Run, Training, mined, train_loop
-from evals.training.model import embed_texts, pair_encoder, pretrained_folder, pretrained_model
+from evals.training.model import pair_encoder, pretrained_folder, pretrained_model
 from evals.training.sampler import Sampler
+from qa.settings import Settings
 
 SETTINGS = "training.json"
 FOLDER = click.Path(path_type=Path)
@@ -66,7 +68,7 @@ def train(
     (out / SETTINGS).write_text(json.dumps(asdict(training), indent=1), encoding="utf-8")
     data = reading_data.load(root, seed=seed)
     logging.info("held out: %s", ", ".join(data.held_out))
-    negatives = mined(data, out)
+    negatives = mined(data, out, load_encoder(None, Settings.from_environ().cache_dir).encode)
     run = Run(pretrained_model(training.dropout), training)
     if (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
@@ -109,7 +111,8 @@ def export(
     measured: dict[str, dict[str, float]] = {}
     if measure:
         measured["Reading"] = exporting.measure_reading(reader, data, asked)
-        measured["Reranking"] = exporting.measure_reranking(reader, data, asked, embed_texts)
+        embed = load_encoder(None, Settings.from_environ().cache_dir).encode
+        measured["Reranking"] = exporting.measure_reranking(reader, data, asked, embed)
         measured["Agreement with float32"] = exporting.agreement(model, encoder, reader, data, asked[:300])
     exporting.write_card(weights, root, data, settings, measured, notes)
     click.echo(json.dumps(measured, indent=1))

@@ -29,6 +29,8 @@ SETS = (
 HELD_OUT_ARTICLES = 4
 SPLIT_SEED = 3
 """Decides which articles are held out; the shipped reader was trained with this one."""
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to unit vectors, shape (n, dim)."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def keyword_index(documents: Sequence[Document]) -> Callable[[str, int], list[in
 
 def mine_negatives(
     data: ReadingData,
-    embed: Callable[[Sequence[str]], NDArray[np.float32]],
+    embed: Embed,
     *,
     families: Sequence[str] = ("squad2", "wiki", "reddit", "amazon"),
     k: int = 10,
@@ -168,7 +170,7 @@ def mine_negatives(
     """For each answerable training question, the ids of high-ranked documents without any of its answers.
 
     BM25 covers every question; the dense ranking only `families` (QAMR's many context-free questions are not
-    worth the time). `embed` returns unit vectors, shape (n, dim).
+    worth the time).
     """
     documents = data.training_documents()
     search = keyword_index(documents)

