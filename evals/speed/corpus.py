@@ -12,7 +12,6 @@ import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from copy import copy
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -152,11 +151,15 @@ def opening(text: str) -> str:
     return text.split("\n", 2)[1] if "\n" in text else text
 
 
-def with_ready_vectors(encoder: Encoder, ready: ReadyVectors) -> Encoder:
-    """Return an encoder that looks passages up; it encodes questions, and finds tokens, like the one given."""
-    changed = copy(encoder)
-    changed.encode = ready  # type: ignore[method-assign]
-    return changed
+class ReadyEncoder:
+    """A real encoder that looks passages up instead of encoding them; questions and tokens are its work."""
+
+    def __init__(self, encoder: Encoder, ready: ReadyVectors) -> None:
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dim, self.max_tokens = encoder.dim, encoder.max_tokens
+        self.encode = ready
+        self.encode_queries = encoder.encode_queries
+        self.token_spans = encoder.token_spans
 
 
 class Corpus(NamedTuple):

@@ -120,9 +120,9 @@ class _ArchiveQA:
         return added - started, time.perf_counter() - added
 
     def _encoding(self, ready: ReadyVectors | None) -> Encoder:
-        from evals.speed.corpus import with_ready_vectors
+        from evals.speed.corpus import ReadyEncoder
 
-        return with_ready_vectors(self._encoder, ready) if ready else self._encoder
+        return ReadyEncoder(self._encoder, ready) if ready else self._encoder
 
 
 class _Plain:
@@ -200,7 +200,7 @@ class _Txtai:
         embeddings = self._new()
         if ready:
             embeddings.model.encode = lambda texts, category=None: ready(texts)
-        embeddings.index.vector_index(enumerate(corpus.texts()))
+        embeddings.index(enumerate(corpus.texts()))
         embeddings.save(str(folder))
         embeddings.close()
 

@@ -97,7 +97,9 @@ def dataset(*questions: Question) -> Dataset:
 
 
 WHO = question("who led", ("Ada Quill",), GoldEvidence(doc_id="harbour", quote="Ada Quill", start=28, end=37))
-LONG = question("how long", ("84 metres",), GoldEvidence(doc_id="a/bridge", quote="84 metres", start=14, end=23))
+LONG = question(
+    "how long", ("84 metres",), GoldEvidence(doc_id="a/bridge", quote="84 metres", start=14, end=23)
+)
 COST = question("what did it cost", type="unanswerable_near")
 WEATHER = question("weather", type="unanswerable_far")
 LED = cite(HARBOUR, "Ada Quill led the works.", "Ada Quill")
@@ -180,7 +182,10 @@ def test_turns_that_cannot_be_judged_are_left_out() -> None:
 def test_history_is_passed_on() -> None:
     archive = FakeArchive({})
     follow_up = question(
-        "and then?", ("Ada Quill",), GoldEvidence(doc_id="harbour"), history=[{"role": "user", "content": "?"}]
+        "and then?",
+        ("Ada Quill",),
+        GoldEvidence(doc_id="harbour"),
+        history=[{"role": "user", "content": "?"}],
     )
     judged(archive, follow_up)
     assert archive.histories == [(qa.Turn(role="user", content="?"),)]
@@ -219,9 +224,6 @@ def test_the_summary_sums_up_by_metric_and_by_type(summary: Summary) -> None:
     assert values["abstention/AUROC"] == 3 / 4
     assert values["speed/ask, mean ms"] == 2
     assert {row.subset for row in summary.by_type} == {"extractive", "unanswerable_near", "unanswerable_far"}
-
-
-def test_the_curve_tells_what_each_threshold_would_refuse(summary: Summary) -> None:
 
 
 def test_the_summary_reads_the_same_every_time(summary: Summary) -> None:

@@ -18,12 +18,12 @@ from evals.dataset import DatasetError
 from evals.speed.corpus import (
     Corpus,
     Made,
+    ReadyEncoder,
     ReadyVectors,
     Real,
     made_corpora,
     opening,
     real_corpus,
-    with_ready_vectors,
 )
 from evals.speed.peers import OURS, PEERS, load_system, missing
 from evals.speed.report import LESS, MORE, Cell, Group, Row, table
@@ -84,9 +84,9 @@ def test_passages_that_open_alike_have_different_vectors(ready):
     assert one @ two < 0.99
 
 
-def test_an_encoder_with_ready_vectors_looks_passages_up_and_encodes_questions(ready):
+def test_the_ready_encoder_looks_passages_up_and_encodes_questions(ready):
     real, text = TinyEncoder(), "Title\nA sentence."
-    encoder = with_ready_vectors(real, ready)
+    encoder = ReadyEncoder(real, ready)
     np.testing.assert_allclose(encoder.encode([text]), ready([text]), atol=1e-6)
     np.testing.assert_array_equal(encoder.encode_queries([text]), real.encode_queries([text]))
     assert encoder.token_spans(text) == real.token_spans(text)
