@@ -214,14 +214,7 @@ class Archive(Collection):
         reader = self.reader_for(question) if read else None
 
         def work(view: View) -> list[Hit]:
-            query = understand(
-                question,
-                history or (),
-                filters,
-                sources=view.source_names,
-                glossary=self.glossary(),
-                longest=self.settings.max_question,
-            )
+            query = self._understand(view, question, history or (), filters or Filters())
             rerank = partial(relevance, query, reader=reader) if reader else None
             return retrieve(EncodedQuery.of(query, self.encoder), k, view, rerank, collapse=collapse)
 
@@ -254,14 +247,31 @@ class Archive(Collection):
             models = calibration.applied(
                 view, Models.of(self.encoder, self._sentences, self.reader_for(question))
             )
-            glossary = self.glossary()
-            answerer = Answerer(view, models, self.settings.refuse, glossary)
-            longest = self.settings.max_question
-            conversation = Conversation(view, answerer, glossary, longest=longest, today=today)
+            answerer = Answerer(view, models, self.settings.refuse, self.glossary())
+            conversation = Conversation(view, answerer, partial(self._understand, view, today=today))
             answer = conversation.answer(question, history or (), filters or Filters(), narrow=narrow)
             return stories.with_copies(answer, view)
 
         return self.reading(work)
+
+    def _understand(
+        self,
+        view: View,
+        question: str,
+        history: Sequence[Turn],
+        filters: Filters,
+        *,
+        today: date | None = None,
+    ) -> Query:
+        return understand(
+            question,
+            history,
+            filters,
+            sources=view.source_names,
+            glossary=self.glossary(),
+            longest=self.settings.max_question,
+            today=today,
+        )
 
     def mentions(self, term: str, filters: Filters | None = None, *, exact: bool = False) -> Occurrences:
         """Return every place where a term stands, in texts and titles, not only the best ones.
