@@ -37,7 +37,7 @@ def home(tmp_path: Path) -> Path:
         ("qa/loaders/jsonl.py", True),
         ("qa/storage/keyword_index.py", True),
         ("qa/text/chunking.py", True),
-        ("qa/types.py", True),
+        ("qa/types/*.py", True),
         ("embeddings/encoding/openvino_encoder.py", True),
         ("embeddings/index/build.py", True),
         ("qa/answering/selector.py", False),
