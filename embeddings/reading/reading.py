@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,3 +86,18 @@ class Reading:
             return None
         score, begin, finish = found
         return Span(int(self.offsets[begin, 0]), int(self.offsets[finish, 1]), score)
+
+
+def titles_of(passages: Sequence[str], titles: Sequence[str] | None) -> Sequence[str]:
+    """One title for each passage, empty ones where none were given.
+
+    Raises:
+        ValueError: There are titles, but not one for each passage.
+    """
+    if titles is None:
+        return [""] * len(passages)
+    if len(titles) != len(passages):
+        raise ValueError(
+            f"{len(titles)} titles for {len(passages)} passages: give one title for each passage"
+        )
+    return titles

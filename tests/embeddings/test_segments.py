@@ -6,7 +6,7 @@ import pytest
 from embeddings import IndexDamaged, SegmentedIndex, VectorIndex
 from embeddings.index import build as index_build
 from embeddings.index import vector_index as index
-from tests.embeddings.test_index import assert_exact, unit_rows
+from tests.embeddings.test_vector_index import assert_exact, unit_rows
 
 DIM = 32
 
