@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from embeddings import EmbeddingError, Encoder, load_encoder
-from embeddings.encoding.load import bundled_folder
+from embeddings.runtime.source import bundled_folder
 from evals import metrics
 from evals.dataset import Dataset
 from qa.errors import QAError

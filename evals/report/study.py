@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import qa
-from embeddings.reading.load import BUNDLED_NAME
+from embeddings.types import BUNDLED_READER
 from evals import metrics
 from evals.archives import archive_of
 from evals.baselines import rank_all
@@ -106,7 +106,7 @@ def study(
         other = WITHOUT_READER if has_reader else WITH_READER
         archives = {
             OURS: ours,
-            other: stack.enter_context(reopened(ours, reader=NO_READER if has_reader else BUNDLED_NAME)),
+            other: stack.enter_context(reopened(ours, reader=NO_READER if has_reader else BUNDLED_READER)),
         }
         timed = dataset.limited(TIMED).questions
         stages, thresholds = {}, {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.encoding.load import bundled_folder
+from embeddings.runtime.source import bundled_folder
 from evals.speed.ready import ReadyVectors
 from evals.speed.systems import Passages
 

@@ -171,7 +171,7 @@ def _derived(transaction: Transaction, folder: Path) -> Iterator[tuple[str, None
     except SnapshotDamaged as error:
         yield f"The search index is damaged: {error}.", None
         return
-    last = max(transaction.last_passage(), *(part.bounds[1] for part in snapshot.vectors.parts), 0)
+    last = max(transaction.last_passage(), *(part.bounds[1] for part in snapshot.vectors.segments), 0)
     for index, what in ((snapshot.vectors, "vectors"), (snapshot.keywords, "keywords")):
         missing = foreign = 0
         for first in range(1, last + 1, _RANGE):
