@@ -81,16 +81,6 @@ def write_index(
         )
 
 
-def _publish(index: Any, path: Path, **parts: int) -> None:
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        write_sealed(index, aside, **parts)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
 def _checked(batches: Batches) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     last: int | None = None
     for ids, vectors in batches:
@@ -128,30 +118,32 @@ def import_faiss() -> Any:
     return faiss
 
 
-def write_sealed(index: Any, path: Path, *, codes: int, tail: int) -> None:
-    """Write an index and its seal, down to the disk.
+def _publish(index: Any, path: Path, *, codes: int, tail: int) -> None:
+    """Write an index and its seal down to the disk, and then move the file to its place.
 
     Args:
         index: A FAISS index that writes its codes in one piece, near its end.
         path: The file.
         codes: Bytes of the codes.
         tail: Bytes behind them.
-
-    Raises:
-        OSError: The file cannot be written.
     """
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        import_faiss().write_index(index, os.fspath(path))
-    except RuntimeError as error:
+        import_faiss().write_index(index, os.fspath(aside))
+        with aside.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            seal = Seal(index.d, index.ntotal, size - codes - tail, codes)
+            digests = _digests(file, seal, size, with_codes=True)
+            file.seek(size)
+            file.write(_SEAL.pack(_VERSION, *seal, *digests))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except RuntimeError as error:  # FAISS's
         raise OSError(f"cannot write {path}: {error}") from error
-    with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        seal = Seal(index.d, index.ntotal, size - codes - tail, codes)
-        digests = _digests(file, seal, size, with_codes=True)
-        file.seek(size)
-        file.write(_SEAL.pack(_VERSION, *seal, *digests))
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def check_seal(path: Path, verify: bool | None) -> Seal:

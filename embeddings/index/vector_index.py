@@ -251,8 +251,9 @@ def _scan(
     faiss = import_faiss()
     # The scan runs below the id map: FAISS's own translation of ids in a selector costs a set of them.
     inner = faiss.downcast_index(outer.index)
-    selector = None if mask is None else _selector(mask)
-    parameters = None if selector is None else faiss.SearchParameters(sel=selector)
+    parameters = None
+    if mask is not None:
+        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little")))
     fetch = min(candidates, width + _SPARE)
     while True:
         scores, positions = inner.search(queries, fetch, params=parameters)
@@ -261,10 +262,6 @@ def _scan(
         fetch = min(candidates, fetch * 4)
     order = np.lexsort((positions, -scores))[:, :width]
     return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
-
-
-def _selector(mask: NDArray[np.bool_]) -> Any:
-    return import_faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
 @contextmanager

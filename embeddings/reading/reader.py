@@ -52,16 +52,16 @@ class Reader:
     def load(
         cls, path: Path | str = BUNDLED, *, cache_dir: Path | None = None, threads: int | None = None
     ) -> Reader:
-        """Loads the reader in the folder `path`.
+        """Load the reader in the folder `path`.
 
         Args:
-            path: a folder that ``python -m evals.training export`` wrote; if left out, the bundled one.
-            cache_dir: where its compiled form is kept, which loads in a third of the time; nowhere if left out.
-            threads: processor threads to run on; as many as there are cores if left out.
+            path: A folder that ``python -m evals.training export`` wrote; if left out, the bundled one.
+            cache_dir: Where its compiled form is kept, which loads in a third of the time; nowhere if left out.
+            threads: Processor threads to run on; as many as there are cores if left out.
 
         Raises:
             ModelNotFound: `path` holds no reader.
-            ModelDamaged: a file is missing or is not the one that was exported.
+            ModelDamaged: A file is missing or is not the one that was exported.
         """
         from tokenizers import Tokenizer
 
@@ -90,19 +90,19 @@ class Reader:
     def read(
         self, question: str, passages: Sequence[str], titles: Sequence[str] | None = None
     ) -> list[Reading]:
-        """Reads each passage for an answer to `question`.
+        """Read each passage for an answer to `question`.
 
         Args:
-            question: any text; cut to its first 64 tokens.
-            passages: any texts; longer ones are read in overlapping windows. Offsets refer to these strings.
-            titles: a header for each passage (title, source, date), shown before it and never part of an
+            question: Any text; cut to its first 64 tokens.
+            passages: Any texts; longer ones are read in overlapping windows. Offsets refer to these strings.
+            titles: A header for each passage (title, source, date), shown before it and never part of an
                 answer; cut to its first 32 tokens.
 
         Returns:
             One `Reading` per passage, in order.
 
         Raises:
-            ValueError: there are titles, but not one for each passage.
+            ValueError: There are titles, but not one for each passage.
         """
         titles = titles_of(passages, titles)
         if not passages:

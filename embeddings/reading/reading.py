@@ -17,9 +17,9 @@ class Span:
     """A stretch of a passage.
 
     Attributes:
-        start: first code point.
-        end: one past the last code point.
-        score: how much better than "no answer", in logits; any real number.
+        start: First code point.
+        end: One past the last code point.
+        score: How much better than "no answer", in logits; any real number.
     """
 
     start: int
@@ -32,10 +32,10 @@ class Reading:
     """What the reader makes of one passage.
 
     Attributes:
-        relevance_logit: whether the passage answers the question, as a logit.
-        offsets: half-open code-point ranges of the passage's tokens, shape (n, 2).
-        start_logits: how much better than "no answer" each token is as the first of an answer, shape (n,).
-        end_logits: the same for the last of an answer, shape (n,).
+        relevance_logit: Whether the passage answers the question, as a logit.
+        offsets: Half-open code-point ranges of the passage's tokens, shape (n, 2).
+        start_logits: How much better than "no answer" each token is as the first of an answer, shape (n,).
+        end_logits: The same for the last of an answer, shape (n,).
     """
 
     relevance_logit: float

