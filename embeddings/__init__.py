@@ -1,4 +1,8 @@
-"""Text to vectors, and vectors to the nearest ids. Knows nothing of articles.
+"""Models and vectors: text to vectors, vectors to the nearest ids, passages to short answers; nothing of articles.
+
+Read ``types`` and ``errors`` first. ``encoding`` makes vectors of texts, ``index`` finds the nearest ones, and
+``reading`` finds the answer to a question in a passage; all three run on ``runtime``, and none imports another.
+``weights`` holds the bundled reader.
 
 Importing this package is cheap: NumPy, FAISS, OpenVINO and the rest are imported by the names that need
 them, when they are first used.
@@ -24,9 +28,9 @@ __all__ = [
     "IndexDamaged",
     "ModelDamaged",
     "ModelNotFound",
+    "SegmentedIndex",
     "TinyEncoder",
     "VectorIndex",
-    "SegmentedIndex",
     "load_encoder",
 ]
 

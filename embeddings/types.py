@@ -1,17 +1,21 @@
-"""The types that encoders and their callers share."""
+"""The types and names that encoders, readers and their callers share."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-from embeddings.encoding.openvino_encoder import FORMAT
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+"""Name of the encoder that is used where no model is named."""
+BUNDLED_READER = "bundled"
+"""Name of the reader that comes with this package."""
+
+Notify = Callable[[str], None]
+"""Called with one sentence for the user: what takes time, or runs slower than it should."""
 
 
 class Encoder(Protocol):
@@ -51,28 +55,3 @@ class Encoder(Protocol):
 
         The whole text is tokenised, not only the window; special tokens are left out.
         """
-
-
-Notify = Callable[[str], None]
-
-
-class ModelSource(NamedTuple):
-    """A model as it is named by a user."""
-
-    name: str
-    location: str
-    """A folder, or a name on the Hugging Face Hub."""
-    state: str
-    """Changes when the model at the location does."""
-    check: Callable[[], None] | None = None
-    """Called before converting; raises what is wrong with the source."""
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether the model lies on this machine; nothing may then be fetched."""
-        return Path(self.location).is_dir()
-
-    def record(self, cache_dir: Path) -> Path:
-        """The file that says what this source turned out to be."""
-        key = hashlib.sha256(f"{FORMAT}\n{self.location}\n{self.state}".encode()).hexdigest()[:32]
-        return cache_dir / "sources" / f"{key}.json"

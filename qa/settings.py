@@ -10,7 +10,7 @@ from typing import Annotated, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from embeddings.reading.load import BUNDLED_NAME
+from embeddings.types import BUNDLED_READER
 from qa.errors import QAError
 
 PREFIX = "QA_"
@@ -26,7 +26,7 @@ class Settings(BaseModel):
     """The archive used where none is named; by default one built from the seed articles."""
     model: str | None = None
     """Embedding model for new archives: a folder, a Hub name, or ``None`` for the bundled MiniLM."""
-    reader: str | None = BUNDLED_NAME
+    reader: str | None = BUNDLED_READER
     """Model that reads the passages found: ``bundled``, a folder, a Hub name, or none (``none``, ``None``)."""
     cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir("archive-qa")))
     """Where converted models are kept."""

@@ -2,42 +2,29 @@
 
 ``python -m embeddings.encoding.convert FOLDER_OR_HUB_NAME NAME OUTPUT_FOLDER``
 
-The process ends with the torch it loaded, and a crash of the converter is an exit code. The whole model is
-traced, not only its transformer, so that pooling, dense layers and normalisation are its own; the result is
-then compared with the original on texts of many kinds.
+The whole model is traced, not only its transformer, so that pooling, dense layers and normalisation are its
+own; the result is then compared with the original on texts of many kinds.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embeddings.encoding.openvino_encoder import FORMAT, MANIFEST, OpenVINOEncoder
+from embeddings.encoding.cached import ORIGIN
+from embeddings.encoding.openvino_encoder import ENCODER_FORMAT, ENCODER_MANIFEST, OpenVINOEncoder
 from embeddings.encoding.sentence_transformer import SentenceTransformerEncoder
-from embeddings.errors import ConversionError, EmbeddingError, ModelNotFound
-from embeddings.runtime.int8 import round_weights
-from embeddings.runtime.openvino import sha256
+from embeddings.errors import ConversionError
+from embeddings.runtime.conversion import backend_tokenizer, child_main, fetched, fingerprint_of, to_openvino
+from embeddings.runtime.converted import write
 
 AGREEMENT = 0.999
 """Least cosine between a converted model's vectors and the original's."""
 ROUNDED_AGREEMENT = 0.99
 """The same with weights in 8 bits: texts of one sign lie at 0.995, passages at 0.999; a wrong pooling far below."""
-ORIGIN = "origin.json"
-MODEL_NOT_FOUND = 3
-CONVERSION_ERROR = 4
-
-_WEIGHTS = {".safetensors", ".bin", ".pt", ".h5"}
-_CONFIG = {".json", ".txt", ".model"}
-_IRRELEVANT = {"data_config.json", "README.md", "train_script.py"}
-
 PROBES = (
     "",
     " ",
@@ -71,28 +58,20 @@ PROBES = (
 def main(source: str, name: str, output: Path) -> None:
     """Convert the model at ``source`` into the empty folder ``output``.
 
-    ``origin.json`` is written first: where the model lies and its fingerprint, which the caller needs even
-    if the conversion fails.
-
     Raises:
         ModelNotFound: sentence-transformers cannot load the model.
         ConversionError: The model cannot be converted faithfully.
     """
-    # Absent, as far as OpenVINO's converter can see: it then has nothing to send reports with.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    folder = _folder(source)
+    folder = fetched(source, lambda offline: _fetch(source, offline), "model")
     fingerprint = fingerprint_of(folder)
     (output / ORIGIN).write_text(json.dumps({"folder": str(folder), "fingerprint": fingerprint}), "utf-8")
     original = SentenceTransformerEncoder(folder, name, fingerprint)
     model = original.model
     inputs = _traceable(original)
     traced = _traced(model, inputs)
-    tokenizer = model.tokenizer.backend_tokenizer
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    (output / "tokenizer.json").write_text(tokenizer.to_str(), "utf-8")
+    tokenizer = backend_tokenizer(model.tokenizer)
     manifest = {
-        "format": FORMAT,
+        "format": ENCODER_FORMAT,
         "name": name,
         "fingerprint": fingerprint,
         "dim": original.dim,
@@ -106,73 +85,21 @@ def main(source: str, name: str, output: Path) -> None:
     }
     agreement = 0.0
     for eight_bits, least in ((True, ROUNDED_AGREEMENT), (False, AGREEMENT)):
-        _write(traced, output, eight_bits=eight_bits)
-        manifest["files"] = {
-            file: sha256((output / file).read_bytes())
-            for file in ("model.xml", "model.bin", "tokenizer.json")
-        }
-        (output / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+        write(output, ENCODER_MANIFEST, manifest, traced.clone(), tokenizer, eight_bits=eight_bits)
         agreement = _agreement(original, OpenVINOEncoder(output))
         if agreement >= least:
             return
     raise ConversionError(f"converted, {name} agrees with the original only to a cosine of {agreement:.4f}")
 
 
-def fingerprint_of(folder: Path) -> str:
-    """Digest of the files of a model that decide its vectors; the same on every machine.
-
-    Taken from the files as published, not from what a library made of them, so that it outlives the
-    library's next version.
-    """
-    digest = hashlib.sha256(b"sentence-transformers 1")
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if any(part.startswith(".") or part in ("onnx", "openvino") for part in place.parts):
-            continue
-        weights = path.suffix in _WEIGHTS
-        if not path.is_file() or not (weights or path.suffix in _CONFIG) or path.name in _IRRELEVANT:
-            continue
-        if weights and path.suffix != ".safetensors" and any(path.parent.glob("*.safetensors")):
-            continue  # the same weights in an older format, which may or may not have been fetched
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"\n{place.as_posix()} {content}".encode())
-    return digest.hexdigest()
-
-
-def _folder(source: str) -> Path:
-    """Where the model lies; one named by its Hub name is fetched first."""
-    if Path(source).is_dir():
-        return Path(source)
+def _fetch(source: str, offline: bool) -> str:
+    """Fetch just the files that a model needs."""
     from huggingface_hub import snapshot_download
     from sentence_transformers import SentenceTransformer
 
-    try:
-        # Fetches just the files it needs; without a connection, looks where it keeps what was fetched before.
-        SentenceTransformer(source, device="cpu", local_files_only=not hub_answers())
-        repository = source if "/" in source else f"sentence-transformers/{source}"
-        return Path(snapshot_download(repository, local_files_only=True))
-    except (OSError, ValueError) as error:
-        raise ModelNotFound(
-            f"There is no folder {source!r}, and no such model could be fetched from the Hugging Face Hub. "
-            "Check the name and the connection, name a folder that holds the model, "
-            "or leave the model out to use the bundled one."
-        ) from error
-
-
-def hub_answers() -> bool:
-    """Whether the Hub can be reached: asked once, as its own client tries each file for many seconds."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=10).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
+    SentenceTransformer(source, device="cpu", local_files_only=offline)
+    repository = source if "/" in source else f"sentence-transformers/{source}"
+    return snapshot_download(repository, local_files_only=True)
 
 
 def _traceable(original: SentenceTransformerEncoder) -> list[str]:
@@ -191,22 +118,14 @@ def _traceable(original: SentenceTransformerEncoder) -> list[str]:
         raise ConversionError("it wraps texts in a chat template or expands queries")
     if first.query_length or first.document_length:
         raise ConversionError("its window differs between queries and documents")
-    if not hasattr(model.tokenizer, "backend_tokenizer"):
-        raise ConversionError("its tokenizer is not one that the tokenizers library can run")
+    backend_tokenizer(model.tokenizer)
     prompted = original.query_prompt or original.document_prompt
     if prompted and not all(getattr(part, "include_prompt", True) for part in model.modules()):
         raise ConversionError("it leaves its prompt out of the pooling")
     features = model.preprocess(["a text", "another text"])
     inputs = [name for name, value in features.items() if hasattr(value, "shape")]
-    if (
-        not {"input_ids", "attention_mask"}
-        <= set(inputs)
-        <= {
-            "input_ids",
-            "attention_mask",
-            "token_type_ids",
-        }
-    ):
+    needed = {"input_ids", "attention_mask"}
+    if not needed <= set(inputs) <= needed | {"token_type_ids"}:
         raise ConversionError(f"it has inputs other than tokens: {', '.join(inputs)}")
     return inputs
 
@@ -215,51 +134,12 @@ def _traced(model: Any, inputs: list[str]) -> Any:
     """The model as OpenVINO's."""
     import torch
 
-    class Traced(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *tensors: Any) -> Any:
-            features = {**dict(zip(inputs, tensors, strict=True)), "modality": "text"}
-            rows = self.model.forward(features)["sentence_embedding"][:, : model.truncate_dim]
-            return torch.nn.functional.normalize(rows, p=2, dim=-1)
+    def forward(features: dict[str, Any]) -> Any:
+        rows = model.forward({**features, "modality": "text"})["sentence_embedding"][:, : model.truncate_dim]
+        return torch.nn.functional.normalize(rows, p=2, dim=-1)
 
     features = model.preprocess(["a text", "another, rather longer text"])
-    return to_openvino(Traced().eval(), tuple(features[name] for name in inputs), inputs)
-
-
-def to_openvino(module: Any, example: tuple[Any, ...], inputs: list[str]) -> Any:
-    """Trace a torch module, with an example of its inputs in their order, into an OpenVINO model.
-
-    Raises:
-        ConversionError: OpenVINO does not know one of its operations.
-    """
-    import openvino
-    import torch
-
-    try:
-        with torch.no_grad():
-            converted = openvino.convert_model(module, example_input=example)
-    except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-        # What torch's tracer and OpenVINO's converter raise for operations they do not know.
-        reason = str(error).strip().partition("\n")[0]
-        raise ConversionError(f"OpenVINO cannot convert it ({type(error).__name__}: {reason})") from error
-    for port, name in zip(converted.inputs, inputs, strict=True):
-        port.get_tensor().set_names({name})
-    return converted
-
-
-def _write(traced: Any, output: Path, *, eight_bits: bool) -> None:
-    """Write ``model.xml`` and ``model.bin``: weights in 8 bits, or all in half precision."""
-    import openvino
-
-    for compiled in output.glob("*.blob"):  # from what was written before
-        compiled.unlink()
-    model = traced.clone()
-    if eight_bits:
-        round_weights(model)
-    openvino.save_model(model, str(output / "model.xml"), compress_to_fp16=True)
+    return to_openvino(model, forward, {name: features[name] for name in inputs})
 
 
 def _agreement(original: SentenceTransformerEncoder, converted: OpenVINOEncoder) -> float:
@@ -274,9 +154,4 @@ def _agreement(original: SentenceTransformerEncoder, converted: OpenVINOEncoder)
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)
-    try:
-        main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
-    except EmbeddingError as error:
-        sys.stderr.write(f"\n{error}\n")
-        sys.exit(MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else CONVERSION_ERROR)
+    child_main(main)

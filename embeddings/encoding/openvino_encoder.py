@@ -1,13 +1,8 @@
-"""Runs a converted model with OpenVINO and tokenizers alone: no torch, loaded in a fraction of a second.
-
-A converted model is a folder, written by :mod:`embeddings.encoding.convert` and never changed afterwards, but for
-blobs: what OpenVINO compiled for one kind of CPU, kept because importing it halves the time to load.
-"""
+"""Runs a converted model with OpenVINO and tokenizers alone: no torch, loaded in a fraction of a second."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import threading
@@ -21,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ModelDamaged
-from embeddings.runtime.openvino import Lanes, checked, damaged
+from embeddings.runtime.converted import ConvertedModel
+from embeddings.runtime.openvino import CompiledModel
 
-MANIFEST = "encoder.json"
-FORMAT = 2
+ENCODER_MANIFEST = "encoder.json"
+ENCODER_FORMAT = 2
+"""Version of what is in a converted encoder's folder; another one is converted anew."""
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BATCH_TOKENS = 1024  # padded tokens in a batch; with 2048 indexing took 6 % longer, with 4096 encoding 10 %
@@ -38,9 +35,9 @@ _CHARS_PER_TOKEN = 32
 class OpenVINOEncoder:
     """The encoder of a converted model.
 
-    Most of it is computed in 8 bits (:mod:`embeddings.runtime.int8`). The vector of a text depends a little on the texts
-    it is batched with (padding changes how sums are split): two encodings of one text agree to a cosine of
-    0.9995 or better, not bit for bit.
+    Most of it is computed in 8 bits (:mod:`embeddings.runtime.int8`). The vector of a text depends a little on
+    the texts it is batched with, as padding changes how sums are split: two encodings of one text agree to a
+    cosine of 0.9995 or better, not bit for bit.
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
@@ -53,33 +50,25 @@ class OpenVINOEncoder:
         Raises:
             ModelDamaged: A file is missing or is not what was written.
         """
-        from tokenizers import Tokenizer
-
-        self._folder = folder
+        self.converted = ConvertedModel(folder, ENCODER_MANIFEST)
+        self.name: str = self.converted["name"]
+        self.fingerprint: str = self.converted["fingerprint"]
+        self.dim: int = self.converted["dim"]
+        self.max_tokens: int = self.converted["max_tokens"]
+        self._window: int = self.converted["window"]
         self._threads = threads
-        try:
-            self._manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
-            self._tokenizer_json = checked(folder, "tokenizer.json", self._manifest).decode()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(folder, f"{MANIFEST}: {error}") from error
-        manifest = self._manifest
-        self.name: str = manifest["name"]
-        self.fingerprint: str = manifest["fingerprint"]
-        self.dim: int = manifest["dim"]
-        self.max_tokens: int = manifest["max_tokens"]
-        self._windowed = Tokenizer.from_str(self._tokenizer_json)
-        self._windowed.no_padding()
-        self._windowed.enable_truncation(manifest["window"])
-        self._latency = Lanes(folder, manifest, streams=1, threads=threads)
+        self._windowed = self.converted.tokenizer()
+        self._windowed.enable_truncation(self._window)
+        self._latency = self.converted.compiled(threads=threads)
         self._lock = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode passages: shape (len(texts), dim), each row of length 1."""
-        return self._encode(texts, self._manifest["document_prompt"])
+        return self._encode(texts, self.converted["document_prompt"])
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode questions behind the model's query prompt; shaped as ``encode``."""
-        return self._encode(texts, self._manifest["query_prompt"])
+        return self._encode(texts, self.converted["query_prompt"])
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Code point offsets of each token of the whole text, about a second per million tokens."""
@@ -90,66 +79,60 @@ class OpenVINOEncoder:
 
     @cached_property
     def _unbounded(self) -> Any:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_str(self._tokenizer_json)
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return tokenizer
+        return self.converted.tokenizer()
 
     @cached_property
-    def _throughput(self) -> Lanes:
+    def _throughput(self) -> CompiledModel:
         streams = min(_STREAMS, self._threads or os.cpu_count() or 1)
-        return Lanes(self._folder, self._manifest, streams=streams, threads=self._threads)
+        return self.converted.compiled(streams=streams, threads=self._threads)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         encodings = self._tokenize([without_surrogates(prompt + text) for text in texts])
         batches = _batches([len(encoding) for encoding in encodings])
-        lanes = self._latency
+        compiled = self._latency
         if len(batches) >= _BULK_BATCHES:
-            # Where the cache folder was deleted under a running process, the first lane still serves.
+            # Where the cache folder was deleted under a running process, what is loaded still serves.
             with self._lock, contextlib.suppress(ModelDamaged):
-                lanes = self._throughput
+                compiled = self._throughput
 
         def run(batch: list[int]) -> None:
-            vectors[batch] = unit(lanes.infer(self._inputs([encodings[i] for i in batch])))
+            vectors[batch] = unit(compiled.infer(self._inputs([encodings[i] for i in batch]))[0])
 
-        if lanes.streams == 1 or len(batches) < 2:
+        if compiled.streams == 1 or len(batches) < 2:
             for batch in batches:
                 run(batch)
         else:
-            with ThreadPoolExecutor(lanes.streams) as pool:
+            with ThreadPoolExecutor(compiled.streams) as pool:
                 list(pool.map(run, batches))
         return vectors
 
     def _tokenize(self, texts: list[str]) -> list[Any]:
         """Tokenise to the window, looking past what surely lies beyond it only where it does not."""
-        window = self._manifest["window"]
-        reach = _CHARS_PER_TOKEN * window
+        reach = _CHARS_PER_TOKEN * self._window
         encodings = self._windowed.encode_batch_fast([text[:reach] for text in texts])
         for i, text in enumerate(texts):
-            if len(text) > reach and len(encodings[i]) < window:
+            if len(text) > reach and len(encodings[i]) < self._window:
                 encodings[i] = self._windowed.encode(text)
         return list(encodings)
 
     def _inputs(self, encodings: list[Any]) -> dict[str, NDArray[np.int64]]:
         longest = max(len(encoding) for encoding in encodings)
         # A model has no position beyond its window, and a graph no meaning for a width of nothing.
-        width = max(min(-(-longest // _PAD_TO) * _PAD_TO, self._manifest["window"]), 1)
+        width = max(min(-(-longest // _PAD_TO) * _PAD_TO, self._window), 1)
         shape = len(encodings), width
         columns = {
-            "input_ids": np.full(shape, self._manifest["pad_id"], dtype=np.int64),
+            "input_ids": np.full(shape, self.converted["pad_id"], dtype=np.int64),
             "attention_mask": np.zeros(shape, dtype=np.int64),
             "token_type_ids": np.zeros(shape, dtype=np.int64),
         }
-        left = self._manifest["padding_side"] == "left"
+        left = self.converted["padding_side"] == "left"
         for row, encoding in enumerate(encodings):
             where = slice(shape[1] - len(encoding), None) if left else slice(0, len(encoding))
             columns["input_ids"][row, where] = encoding.ids
             columns["attention_mask"][row, where] = 1
             columns["token_type_ids"][row, where] = encoding.type_ids
-        return {name: columns[name] for name in self._manifest["inputs"]}
+        return {name: columns[name] for name in self.converted["inputs"]}
 
 
 def without_surrogates(text: str) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from embeddings.encoding.openvino_encoder import unit, without_surrogates
 from embeddings.errors import ModelNotFound
+from embeddings.runtime.converted import unbounded
 
 _DEFAULT_WINDOW = 512
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -68,10 +69,8 @@ class SentenceTransformerEncoder:
             return [match.span() for match in _WORD.finditer(text)]
         from tokenizers import Tokenizer
 
-        unbounded = Tokenizer.from_str(tokenizer.to_str())
-        unbounded.no_truncation()
-        unbounded.no_padding()
-        spans: list[tuple[int, int]] = unbounded.encode(text, add_special_tokens=False).offsets
+        copied = unbounded(Tokenizer.from_str(tokenizer.to_str()))
+        spans: list[tuple[int, int]] = copied.encode(text, add_special_tokens=False).offsets
         return spans
 
     def _encode(self, method: Any, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
-"""A vector index that grows: several immutable files, searched as one.
+"""A vector index that grows: several immutable segments, searched as one.
 
-The first file may be large and is written seldom; vectors that came later lie in smaller ones.
+The first segment may be large and is written seldom; vectors that came later lie in smaller ones.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ class SegmentedIndex:
     """Vector indexes with ascending ranges of ids, as one.
 
     Args:
-        parts: The indexes; every id of one is greater than all of the one before it.
+        segments: The indexes; every id of one is greater than all of the one before it.
         dim: Length of a vector.
     """
 
-    def __init__(self, parts: Sequence[VectorIndex], dim: int) -> None:
-        self.parts = tuple(part for part in parts if len(part))
+    def __init__(self, segments: Sequence[VectorIndex], dim: int) -> None:
+        self.segments = tuple(segment for segment in segments if len(segment))
         self.dim = dim
-        self._count = sum(map(len, self.parts))
+        self._count = sum(map(len, self.segments))
 
     def __len__(self) -> int:
         return self._count
@@ -32,13 +32,13 @@ class SegmentedIndex:
     def ids_between(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the ids from ``first`` to ``last`` that can be found, ascending."""
         return np.concatenate(
-            [np.empty(0, np.int64), *(_between(part.ids, first, last) for part in self.parts)]
+            [np.empty(0, np.int64), *(_between(segment.ids, first, last) for segment in self.segments)]
         )
 
     def close(self) -> None:
         """Let go of the files. Searches under way finish; later ones raise ``ValueError``."""
-        for part in self.parts:
-            part.close()
+        for segment in self.segments:
+            segment.close()
 
     def search(
         self,
@@ -48,27 +48,17 @@ class SegmentedIndex:
         *,
         threads: int = 1,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Find the ``k`` nearest ids of each query, as :meth:`VectorIndex.search` does.
+        """Find the ``k`` nearest ids of each query; arguments, result and errors are :meth:`VectorIndex.search`'s.
 
-        Args:
-            queries: Shape (m, dim), finite.
-            k: How many; fewer come back only where there are fewer, or ``allowed`` leaves fewer.
-            allowed: Search only these ids, in any order.
-            threads: OpenMP threads for this call.
-
-        Returns:
-            Ids and scores, each of shape (m, min(k, candidates)), best first, ties by ascending id.
-
-        Raises:
-            ValueError: The queries' shape is wrong, a number is not finite, or ``k`` is negative.
+        The allowed ids may come in any order.
         """
         if allowed is not None and (allowed[1:] <= allowed[:-1]).any():
             allowed = np.unique(allowed)
         found = [
-            part.search(
-                queries, k, None if allowed is None else _between(allowed, *part.bounds), threads=threads
+            segment.search(
+                queries, k, None if allowed is None else _between(allowed, *segment.bounds), threads=threads
             )
-            for part in self.parts
+            for segment in self.segments
         ]
         if len(found) == 1:
             return found[0]

@@ -1,8 +1,8 @@
 """Vectors to the nearest ids: a FAISS index in an immutable, memory-mapped file.
 
-Ids are stored in ascending order, so that a lower position means a lower id and ties break by id. An exact
-scan serves to 50,000 vectors (:mod:`embeddings.index.build`); of more, candidates are found by short
-codes and compared by their stored bytes.
+Ids are stored in ascending order, so that a lower position means a lower id and ties break by id. Up to 50,000
+vectors (:mod:`embeddings.index.build`) are all compared; of more, candidates are found by short codes and
+compared by their stored bytes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import IndexDamaged
-from embeddings.index.build import CANDIDATES_SUFFIX, write_index
-from embeddings.index.index_file import check_seal, damaged, import_faiss
+from embeddings.index.build import CANDIDATES_SUFFIX, check_seal, damaged, import_faiss, write_index
 
 _SPARE = 16  # fetched beyond k, so that a tie across the k-th place is mostly settled in one scan
 K_FACTOR = 8
-"""Candidates compared by their stored bytes, for each one asked for."""
+"""How many candidates are compared by their stored bytes for each one asked for."""
 FEWEST_FOUND = 64
-"""What is asked for at least where candidates are found by codes."""
+"""How many are asked for at least where candidates are found by codes."""
 SCAN_COSTS = 32
-"""Vectors that are scanned in the time that a candidate takes."""
+"""How many vectors can be scanned in the time that one candidate takes."""
 
 
 class VectorIndex:
@@ -252,8 +251,9 @@ def _scan(
     faiss = import_faiss()
     # The scan runs below the id map: FAISS's own translation of ids in a selector costs a set of them.
     inner = faiss.downcast_index(outer.index)
-    selector = None if mask is None else _selector(mask)
-    parameters = None if selector is None else faiss.SearchParameters(sel=selector)
+    parameters = None
+    if mask is not None:
+        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little")))
     fetch = min(candidates, width + _SPARE)
     while True:
         scores, positions = inner.search(queries, fetch, params=parameters)
@@ -262,10 +262,6 @@ def _scan(
         fetch = min(candidates, fetch * 4)
     order = np.lexsort((positions, -scores))[:, :width]
     return np.take_along_axis(positions, order, 1), np.take_along_axis(scores, order, 1)
-
-
-def _selector(mask: NDArray[np.bool_]) -> Any:
-    return import_faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
 
 
 @contextmanager

@@ -5,27 +5,19 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embeddings.encoding.convert import (
-    CONVERSION_ERROR,
-    MODEL_NOT_FOUND,
-    fingerprint_of,
-    hub_answers,
-    to_openvino,
-)
-from embeddings.errors import ConversionError, EmbeddingError, ModelNotFound
-from embeddings.reading.hub import FORMAT, MANIFEST
-from embeddings.runtime.int8 import round_weights
-from embeddings.runtime.openvino import sha256
+from embeddings.errors import ConversionError, ModelNotFound
+from embeddings.reading.hub import HUB_READER_FORMAT, HUB_READER_MANIFEST
+from embeddings.runtime.conversion import backend_tokenizer, child_main, fetched, fingerprint_of, to_openvino
+from embeddings.runtime.converted import write
+from embeddings.runtime.openvino import CompiledModel
 
 WINDOW = 384
+"""Most tokens of question and passage that a converted model reads at a time."""
 AGREEMENT = 0.05
 """How far a logit of the converted model may lie from the original's, as a share of their spread."""
 _FETCHED = ["*.json", "*.txt", "*.model", "*.safetensors"]
@@ -43,47 +35,33 @@ def main(source: str, name: str, output: Path) -> None:
         ModelNotFound: There is no such model.
         ConversionError: It is not a reader, or cannot be converted faithfully.
     """
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
-    folder = _folder(source)
+    folder = fetched(source, lambda offline: _fetch(source, offline), "reader")
     try:
         config = AutoConfig.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model, marks = _model(folder, config)
     except (OSError, ValueError, KeyError) as error:
         raise ModelNotFound(f"{source} cannot be loaded ({str(error).partition(chr(10))[0]})") from error
-    if not hasattr(tokenizer, "backend_tokenizer"):
-        raise ConversionError("its tokenizer is not one that the tokenizers library can run")
+    backend = backend_tokenizer(tokenizer)
     inputs = [
         n for n in ("input_ids", "attention_mask", "token_type_ids") if n in tokenizer.model_input_names
     ]
 
-    class Traced(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
+    def forward(features: dict[str, Any]) -> Any:
+        out = model(**features)
+        return torch.stack([out.start_logits, out.end_logits], dim=-1) if marks else out.logits[:, 0]
 
-        def forward(self, *tensors: Any) -> Any:
-            out = self.model(**dict(zip(inputs, tensors, strict=True)))
-            return torch.stack([out.start_logits, out.end_logits], dim=-1) if marks else out.logits[:, 0]
-
-    traced = Traced().eval()
     questions, passages = zip(*_PAIRS, strict=True)
-    features = tokenizer(list(questions), list(passages), padding=True, return_tensors="pt")
-    example = tuple(features[n] for n in inputs)
+    tokens = tokenizer(list(questions), list(passages), padding=True, return_tensors="pt")
+    features = {name: tokens[name] for name in inputs}
     with torch.no_grad():
-        expected = traced(*example).numpy()
-    _write(traced, example, inputs, output)
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    (output / "tokenizer.json").write_text(backend.to_str(), "utf-8")
-    files = ("model.xml", "model.bin", "tokenizer.json")
+        expected = forward(features).numpy()
     positions = getattr(config, "max_position_embeddings", None) or WINDOW
     manifest = {
-        "format": FORMAT,
+        "format": HUB_READER_FORMAT,
         "name": name,
         "fingerprint": fingerprint_of(folder),
         "marks": marks,
@@ -91,25 +69,16 @@ def main(source: str, name: str, output: Path) -> None:
         "pad_id": tokenizer.pad_token_id or 0,
         # RoBERTa's positions begin behind the padding's
         "window": min(WINDOW, tokenizer.model_max_length, positions - 2),
-        "files": {file: sha256((output / file).read_bytes()) for file in files},
     }
-    (output / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
-    _agree(expected, example, inputs, output)
+    graph = to_openvino(model, forward, features)
+    write(output, HUB_READER_MANIFEST, manifest, graph, backend)
+    _agree(expected, {name: tensor.numpy() for name, tensor in features.items()}, output)
 
 
-def _folder(source: str) -> Path:
-    if Path(source).is_dir():
-        return Path(source)
+def _fetch(source: str, offline: bool) -> str:
     from huggingface_hub import snapshot_download
 
-    try:
-        return Path(snapshot_download(source, allow_patterns=_FETCHED, local_files_only=not hub_answers()))
-    except (OSError, ValueError) as error:
-        raise ModelNotFound(
-            f"There is no folder {source!r}, and no such model could be fetched from the Hugging Face Hub. "
-            "Check the name and the connection, name a folder that holds the model, "
-            "or leave the reader out to use the bundled one"
-        ) from error
+    return snapshot_download(source, allow_patterns=_FETCHED, local_files_only=offline)
 
 
 def _model(folder: Path, config: Any) -> tuple[Any, bool]:
@@ -126,20 +95,14 @@ def _model(folder: Path, config: Any) -> tuple[Any, bool]:
     )
 
 
-def _write(traced: Any, example: tuple[Any, ...], inputs: list[str], output: Path) -> None:
-    import openvino
+def _agree(expected: Any, features: dict[str, Any], output: Path) -> None:
+    """Compare the converted model's logits with the original's.
 
-    converted = to_openvino(traced, example, inputs)
-    round_weights(converted)
-    openvino.save_model(converted, str(output / "model.xml"), compress_to_fp16=True)
-
-
-def _agree(expected: Any, example: tuple[Any, ...], inputs: list[str], output: Path) -> None:
-    from embeddings.runtime.openvino import load_compiled
-
-    compiled, _ = load_compiled(None, lambda: str(output / "model.xml"))
-    got = compiled(dict(zip(inputs, (t.numpy() for t in example), strict=True)))[0]
-    real = example[inputs.index("attention_mask")].numpy().astype(bool)
+    Raises:
+        ConversionError: They differ too much.
+    """
+    [got] = CompiledModel(None, lambda: str(output / "model.xml")).infer(features)
+    real = features["attention_mask"].astype(bool)
     off = np.abs(got - expected)[real] if got.ndim > 1 else np.abs(got - expected)
     spread = float(expected.max() - expected.min()) or 1.0
     if not float(off.max()) <= max(AGREEMENT * spread, 0.01):
@@ -147,9 +110,4 @@ def _agree(expected: Any, example: tuple[Any, ...], inputs: list[str], output: P
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)
-    try:
-        main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
-    except EmbeddingError as error:
-        sys.stderr.write(f"\n{error}\n")
-        sys.exit(MODEL_NOT_FOUND if isinstance(error, ModelNotFound) else CONVERSION_ERROR)
+    child_main(main)

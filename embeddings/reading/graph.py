@@ -28,9 +28,9 @@ class Shape:
     """The sizes of a BERT encoder that its weights do not tell.
 
     Attributes:
-        layers: transformer layers.
-        heads: attention heads in a layer.
-        epsilon: added to the variance in layer norms.
+        layers: Transformer layers.
+        heads: Attention heads in a layer.
+        epsilon: Added to the variance in layer norms.
     """
 
     layers: int
@@ -39,7 +39,7 @@ class Shape:
 
 
 def pack(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-    """Rounds each matrix to int8 by rows; vectors stay float32."""
+    """Round each matrix to int8 by rows; vectors stay float32."""
     packed: dict[str, NDArray[Any]] = {}
     for name, weight in weights.items():
         if weight.ndim != 2:
@@ -60,7 +60,7 @@ def _matrix(packed: Mapping[str, NDArray[Any]], name: str) -> Rounded:
 
 
 def build(packed: Mapping[str, NDArray[Any]], shape: Shape) -> ov.Model:
-    """Builds the graph from packed weights; word embeddings stay int8 and are unfolded as they are looked up.
+    """Build the graph from packed weights; word embeddings stay int8 and are unfolded as they are looked up.
 
     Inputs, each (batch, length): ``ids`` and ``types`` int32, ``mask`` float32, 1 where there is a token.
     Outputs: ``span`` (batch, length, 2), start and end logits, not masked; ``relevance`` (batch,), logits.

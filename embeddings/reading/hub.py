@@ -6,10 +6,6 @@ does not depend on them: that was fitted with the bundled reader. Converted once
 
 from __future__ import annotations
 
-import json
-import shutil
-import threading
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ConversionError, ModelDamaged, ModelNotFound
-from embeddings.reading.reading import Reading
-from embeddings.runtime.openvino import checked, damaged, load_compiled
-from embeddings.types import ModelSource, Notify
+from embeddings.reading.reading import Reading, titles_of
+from embeddings.runtime.conversion import run_child
+from embeddings.runtime.converted import ConvertedModel
+from embeddings.runtime.model_cache import ModelCache
+from embeddings.runtime.source import ModelSource
+from embeddings.types import Notify
 
-MANIFEST = "reader.json"
-FORMAT = 2
+HUB_READER_MANIFEST = "reader.json"
+HUB_READER_FORMAT = 2
+"""Version of what is in a converted reader's folder; another one is converted anew."""
 _BATCH = 4
 
 
@@ -36,34 +36,17 @@ class HubReader:
         Raises:
             ModelDamaged: A file is missing or is not what was written.
         """
-        from tokenizers import Tokenizer
-
-        try:
-            manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
-            written = checked(folder, "tokenizer.json", manifest).decode()
-            tokenizer, self._question = Tokenizer.from_str(written), Tokenizer.from_str(written)
-            self.name: str = manifest["name"]
-            self.fingerprint: str = manifest["fingerprint"]
-            self.marks: bool = manifest["marks"]
-            self._inputs: list[str] = manifest["inputs"]
-            self._pad: int = manifest["pad_id"]
-            tokenizer.no_padding()
-            tokenizer.enable_truncation(
-                manifest["window"], stride=manifest["window"] // 6, strategy="only_second"
-            )
-            self._question.enable_truncation(manifest["window"] // 4)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise damaged(folder, f"{MANIFEST}: {error}") from error
-
-        def model() -> str:
-            checked(folder, "model.xml", manifest)
-            checked(folder, "model.bin", manifest)
-            return str(folder / "model.xml")
-
-        self._tokenizer = tokenizer
-        self._compiled, self._memory = load_compiled(folder, model, threads=threads)
-        self._request = self._compiled.create_infer_request()
-        self._lock = threading.Lock()
+        converted = ConvertedModel(folder, HUB_READER_MANIFEST)
+        self.name: str = converted["name"]
+        self.fingerprint: str = converted["fingerprint"]
+        self.marks: bool = converted["marks"]
+        self._inputs: list[str] = converted["inputs"]
+        self._pad: int = converted["pad_id"]
+        window: int = converted["window"]
+        self._tokenizer, self._question = converted.tokenizer(), converted.tokenizer()
+        self._tokenizer.enable_truncation(window, stride=window // 6, strategy="only_second")
+        self._question.enable_truncation(window // 4)
+        self._compiled = converted.compiled(threads=threads)
 
     def reads(self, question: str) -> bool:
         """Whether it may be asked a question: whoever chose the model knows its languages."""
@@ -76,11 +59,7 @@ class HubReader:
 
         A cross-encoder's readings mark nothing: they have no tokens.
         """
-        if titles is not None and len(titles) != len(passages):
-            raise ValueError(
-                f"{len(titles)} titles for {len(passages)} passages: give one title for each passage"
-            )
-        headers = [f"{title}\n" if title else "" for title in titles or [""] * len(passages)]
+        headers = [f"{title}\n" if title else "" for title in titles_of(passages, titles)]
         asked = self._cut(question)
         readings: list[Reading] = []
         for at in range(0, len(passages), _BATCH):
@@ -106,19 +85,12 @@ class HubReader:
             "token_type_ids": [e.type_ids for e in encodings],
         }
         longest = max(map(len, columns["input_ids"]))
-        inputs = {
-            name: np.array(
-                [
-                    row + [self._pad if name == "input_ids" else 0] * (longest - len(row))
-                    for row in columns[name]
-                ],
-                dtype=np.int64,
-            )
-            for name in self._inputs
-        }
-        with self._lock:
-            self._request.infer(inputs)
-            return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        inputs = {}
+        for name in self._inputs:
+            padding = [self._pad if name == "input_ids" else 0] * longest
+            rows = [(row + padding)[:longest] for row in columns[name]]
+            inputs[name] = np.array(rows, dtype=np.int64)
+        return self._compiled.infer(inputs)[0]
 
     def _reading(self, windows: Sequence[Any], rows: Sequence[NDArray[np.float32]], header: int) -> Reading:
         """Join what was read in overlapping windows; where two show a token, the higher score counts."""
@@ -149,15 +121,13 @@ def load(source: ModelSource, cache_dir: Path, notify: Notify) -> HubReader:
         ModelNotFound: There is no such model, or it is neither a cross-encoder nor marks answers.
         ModelDamaged: Its files cannot be read.
     """
-    reader = _open(source, cache_dir)
+    cache = ModelCache(cache_dir, "readers", HUB_READER_FORMAT)
+    reader = _open(source, cache)
     if reader is not None:
         return reader
-    from filelock import FileLock
-
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir / "convert.lock"):
-            return _open(source, cache_dir) or _convert(source, cache_dir, notify)
+        with cache.lock():  # another process may have converted it meanwhile
+            return _open(source, cache) or _convert(source, cache, notify)
     except OSError as error:
         raise ModelNotFound(
             f"The reader {source.name} cannot be kept: {cache_dir} cannot be written ({error}). "
@@ -165,39 +135,22 @@ def load(source: ModelSource, cache_dir: Path, notify: Notify) -> HubReader:
         ) from error
 
 
-def _open(source: ModelSource, cache_dir: Path) -> HubReader | None:
+def _open(source: ModelSource, cache: ModelCache) -> HubReader | None:
+    """Load what an earlier conversion left; ``None`` where there is none, or none that is usable."""
     try:
-        fingerprint = json.loads(source.record(cache_dir).read_text("utf-8"))["reader"]
-        return HubReader(_folder(cache_dir, fingerprint))
-    except (OSError, ValueError, KeyError, TypeError, ModelDamaged):
+        return HubReader(cache.folder_of(cache.recorded(source)["reader"]))
+    except (KeyError, ModelDamaged):
         return None
 
 
-def _convert(source: ModelSource, cache_dir: Path, notify: Notify) -> HubReader:
+def _convert(source: ModelSource, cache: ModelCache, notify: Notify) -> HubReader:
     """Convert in a child process; the caller holds the cache's lock."""
-    from embeddings.encoding.conversion import run_child, write_record
-
     notify(f"Converting the reader {source.name} for this machine, once; this takes about half a minute.")
-    readers = cache_dir / "readers"
-    readers.mkdir(exist_ok=True)
-    for abandoned in readers.glob(".converting-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    aside = readers / f".converting-{uuid.uuid4().hex}"
-    aside.mkdir()
-    try:
+    with cache.new_folder() as aside:
         failure = run_child("embeddings.reading.convert", source, aside)
         if failure is not None:
             raise ConversionError(f"The reader {source.name} cannot be used: {failure.why.rstrip('.')}.")
-        fingerprint = json.loads((aside / MANIFEST).read_text("utf-8"))["fingerprint"]
-        target = _folder(cache_dir, fingerprint)
-        if target.exists():  # damaged, or converted from another place
-            shutil.rmtree(target)
-        aside.replace(target)
-        write_record(source.record(cache_dir), {"reader": fingerprint})
-        return HubReader(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _folder(cache_dir: Path, fingerprint: str) -> Path:
-    return cache_dir / "readers" / f"{fingerprint}-{FORMAT}"
+        fingerprint = ConvertedModel(aside, HUB_READER_MANIFEST)["fingerprint"]
+        folder = cache.publish(aside, fingerprint)
+        cache.record(source, {"reader": fingerprint})
+        return HubReader(folder)

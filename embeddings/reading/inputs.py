@@ -39,8 +39,8 @@ class Tokens:
     """Word pieces of one text.
 
     Attributes:
-        ids: vocabulary numbers, shape (n,), int32.
-        offsets: half-open code-point ranges in the text, shape (n, 2), int32.
+        ids: Vocabulary numbers, shape (n,), int32.
+        offsets: Half-open code-point ranges in the text, shape (n, 2), int32.
     """
 
     ids: NDArray[np.int32]
@@ -55,9 +55,9 @@ class Pair:
     """One row of network input.
 
     Attributes:
-        ids: vocabulary numbers, shape (length,), int32.
-        types: position types, 0..3, shape (length,), int32.
-        first: position of the first passage token; the passage ends one before the closing [SEP].
+        ids: Vocabulary numbers, shape (length,), int32.
+        types: Position types, 0..3, shape (length,), int32.
+        first: Position of the first passage token; the passage ends one before the closing [SEP].
     """
 
     ids: NDArray[np.int32]
@@ -69,12 +69,12 @@ class Pair:
 
 
 class PairEncoder:
-    """Turns texts into `Tokens` and (question, title, passage) tokens into a `Pair`."""
+    """Turn texts into `Tokens` and (question, title, passage) tokens into a `Pair`."""
 
     def __init__(
         self, tokenizer: Tokenizer, *, max_tokens: int = 320, max_question: int = 64, max_title: int = 32
     ) -> None:
-        """Takes a WordPiece tokenizer and the longest row, question and title in tokens."""
+        """Take a WordPiece tokenizer and the longest row, question and title in tokens."""
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
@@ -88,11 +88,11 @@ class PairEncoder:
         self._plain = np.array([i for i in vocabulary_ids if i is not None], dtype=np.int32)
 
     def tokens(self, text: str) -> Tokens:
-        """Tokenizes `text`, whole and without special tokens."""
+        """Tokenise `text`, whole and without special tokens."""
         return self.tokens_of_all([text])[0]
 
     def tokens_of_all(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokenizes many texts at once; one `Tokens` per text, in order. A lone surrogate counts as a '?'."""
+        """Tokenise many texts at once; one `Tokens` per text, in order. A lone surrogate counts as a '?'."""
         plain = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         encodings = self._tokenizer.encode_batch(plain, add_special_tokens=False)
         return [
@@ -107,7 +107,7 @@ class PairEncoder:
         return self.max_tokens - asked - titled - (4 if titled else 3)
 
     def pair(self, question: Tokens, title: Tokens, passage_ids: NDArray[np.int32]) -> Pair:
-        """Lays out one row; question and title are cut to their limits, the passage must fit (see `room`)."""
+        """Lay out one row; question and title are cut to their limits, the passage must fit (see `room`)."""
         asked = question.ids[: self.max_question]
         headed = title.ids[: self.max_title]
         before = [[self._cls], asked, [self._sep], headed, [self._bar] if len(headed) else []]

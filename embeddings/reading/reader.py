@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import ModelDamaged, ModelNotFound
 from embeddings.reading.inputs import Pair, PairEncoder, Tokens
-from embeddings.reading.reading import Reading
-
-if TYPE_CHECKING:
-    pass
+from embeddings.reading.reading import Reading, titles_of
+from embeddings.runtime.openvino import CompiledModel
 
 BUNDLED = Path(__file__).parent.parent / "weights" / "reader"
 WEIGHTS, TOKENIZER, MANIFEST = "model.safetensors", "tokenizer.json", "manifest.json"
-FORMAT = 1
+READER_FORMAT = 1
+"""Version of what is in an exported reader's folder; no other can be read."""
 _OVERLAP = 64
 _BATCH = 4
 
@@ -44,32 +42,28 @@ class _Window:
 class Reader:
     """A loaded reader; safe to use from several threads."""
 
-    def __init__(self, encoder: PairEncoder, compiled: Any, memory: Any, fingerprint: str) -> None:
+    def __init__(self, encoder: PairEncoder, compiled: CompiledModel, fingerprint: str) -> None:
         """Use `Reader.load`."""
         self._encoder = encoder
-        self._memory = memory
-        self._request = compiled.create_infer_request()
-        self._lock = threading.Lock()
+        self._compiled = compiled
         self.fingerprint = fingerprint
 
     @classmethod
     def load(
         cls, path: Path | str = BUNDLED, *, cache_dir: Path | None = None, threads: int | None = None
     ) -> Reader:
-        """Loads the reader in the folder `path`.
+        """Load the reader in the folder `path`.
 
         Args:
-            path: a folder that ``python -m evals.training export`` wrote; if left out, the bundled one.
-            cache_dir: where its compiled form is kept, which loads in a third of the time; nowhere if left out.
-            threads: processor threads to run on; as many as there are cores if left out.
+            path: A folder that ``python -m evals.training export`` wrote; if left out, the bundled one.
+            cache_dir: Where its compiled form is kept, which loads in a third of the time; nowhere if left out.
+            threads: Processor threads to run on; as many as there are cores if left out.
 
         Raises:
             ModelNotFound: `path` holds no reader.
-            ModelDamaged: a file is missing or is not the one that was exported.
+            ModelDamaged: A file is missing or is not the one that was exported.
         """
         from tokenizers import Tokenizer
-
-        from embeddings.runtime.openvino import load_compiled
 
         folder = Path(path)
         manifest, fingerprint = _manifest(folder)
@@ -85,8 +79,8 @@ class Reader:
 
         tokenizer = Tokenizer.from_str(_checked(folder, TOKENIZER, manifest).decode("utf-8"))
         kept = cache_dir / "readers" / fingerprint if cache_dir else None
-        compiled, memory = load_compiled(kept, network, threads=threads)
-        return cls(PairEncoder(tokenizer, max_tokens=config["max_tokens"]), compiled, memory, fingerprint)
+        compiled = CompiledModel(kept, network, threads=threads)
+        return cls(PairEncoder(tokenizer, max_tokens=config["max_tokens"]), compiled, fingerprint)
 
     def reads(self, question: str) -> bool:
         """Whether a question is in Latin letters: the reader was trained on English alone."""
@@ -96,28 +90,25 @@ class Reader:
     def read(
         self, question: str, passages: Sequence[str], titles: Sequence[str] | None = None
     ) -> list[Reading]:
-        """Reads each passage for an answer to `question`.
+        """Read each passage for an answer to `question`.
 
         Args:
-            question: any text; cut to its first 64 tokens.
-            passages: any texts; longer ones are read in overlapping windows. Offsets refer to these strings.
-            titles: a header for each passage (title, source, date), shown before it and never part of an
+            question: Any text; cut to its first 64 tokens.
+            passages: Any texts; longer ones are read in overlapping windows. Offsets refer to these strings.
+            titles: A header for each passage (title, source, date), shown before it and never part of an
                 answer; cut to its first 32 tokens.
 
         Returns:
             One `Reading` per passage, in order.
 
         Raises:
-            ValueError: there are titles, but not one for each passage.
+            ValueError: There are titles, but not one for each passage.
         """
-        if titles is not None and len(titles) != len(passages):
-            raise ValueError(
-                f"{len(titles)} titles for {len(passages)} passages: give one title for each passage"
-            )
+        titles = titles_of(passages, titles)
         if not passages:
             return []
         asked = self._encoder.tokens(question)
-        headers = self._encoder.tokens_of_all(titles if titles is not None else [""] * len(passages))
+        headers = self._encoder.tokens_of_all(titles)
         texts = self._encoder.tokens_of_all(passages)
         windows = [
             window
@@ -168,9 +159,8 @@ class Reader:
         mask = np.zeros((len(pairs), longest), dtype=np.float32)
         for row, pair in enumerate(pairs):
             ids[row, : len(pair)], types[row, : len(pair)], mask[row, : len(pair)] = pair.ids, pair.types, 1.0
-        with self._lock:
-            outputs = self._request.infer([ids, types, mask])
-            return outputs[0].astype(np.float32), outputs[1].astype(np.float32)
+        spans, relevance = self._compiled.infer([ids, types, mask])
+        return spans, relevance
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
@@ -182,10 +172,10 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
     written = (folder / MANIFEST).read_bytes()
     try:
         manifest: dict[str, Any] = json.loads(written)
-        if manifest["format"] != FORMAT:
+        if manifest["format"] != READER_FORMAT:
             raise ModelDamaged(
                 f"The reader in {folder} has format {manifest['format']}, this program reads format "
-                f"{FORMAT}: export it again with python -m evals.training export."
+                f"{READER_FORMAT}: export it again with python -m evals.training export."
             )
         for key in ("layers", "heads", "epsilon", "max_tokens"):
             manifest["config"][key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +17,9 @@ class Span:
     """A stretch of a passage.
 
     Attributes:
-        start: first code point.
-        end: one past the last code point.
-        score: how much better than "no answer", in logits; any real number.
+        start: First code point.
+        end: One past the last code point.
+        score: How much better than "no answer", in logits; any real number.
     """
 
     start: int
@@ -31,10 +32,10 @@ class Reading:
     """What the reader makes of one passage.
 
     Attributes:
-        relevance_logit: whether the passage answers the question, as a logit.
-        offsets: half-open code-point ranges of the passage's tokens, shape (n, 2).
-        start_logits: how much better than "no answer" each token is as the first of an answer, shape (n,).
-        end_logits: the same for the last of an answer, shape (n,).
+        relevance_logit: Whether the passage answers the question, as a logit.
+        offsets: Half-open code-point ranges of the passage's tokens, shape (n, 2).
+        start_logits: How much better than "no answer" each token is as the first of an answer, shape (n,).
+        end_logits: The same for the last of an answer, shape (n,).
     """
 
     relevance_logit: float
@@ -85,3 +86,18 @@ class Reading:
             return None
         score, begin, finish = found
         return Span(int(self.offsets[begin, 0]), int(self.offsets[finish, 1]), score)
+
+
+def titles_of(passages: Sequence[str], titles: Sequence[str] | None) -> Sequence[str]:
+    """One title for each passage, empty ones where none were given.
+
+    Raises:
+        ValueError: There are titles, but not one for each passage.
+    """
+    if titles is None:
+        return [""] * len(passages)
+    if len(titles) != len(passages):
+        raise ValueError(
+            f"{len(titles)} titles for {len(passages)} passages: give one title for each passage"
+        )
+    return titles

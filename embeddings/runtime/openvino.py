@@ -1,9 +1,8 @@
-"""Runs a converted model's graph with OpenVINO, quickly loaded from what was compiled before."""
+"""Compiles a graph with OpenVINO and runs it; what was compiled once is kept and loads in half the time."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import sys
 import uuid
@@ -16,83 +15,76 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.errors import ModelDamaged
-
 _CHECKSUM = struct.Struct("<I")
 STRETCH = 128
-"""Values of an activation, and weights of a row (:mod:`embeddings.runtime.int8`), that are rounded with one scale.
+"""How many values of an activation, or weights of a row (:mod:`embeddings.runtime.int8`), share a scale in 8 bits.
 
 64 is a little nearer to float32 and a tenth slower. A stretch of activations must not be longer than one of weights,
 or OpenVINO is no faster than in float32 (seen with 384).
 """
 
 
-class Lanes:
-    """A compiled model and one inference request for each of its streams."""
+class CompiledModel:
+    """A graph compiled for this CPU, and a request for each batch that may run at a time."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], *, streams: int, threads: int | None) -> None:
-        def model() -> str:
-            checked(folder, "model.xml", manifest)
-            checked(folder, "model.bin", manifest)
-            return os.fspath(folder / "model.xml")
+    def __init__(
+        self,
+        folder: Path | None,
+        graph: Callable[[], Any],
+        *,
+        streams: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        """Load what was compiled for this CPU before, or compile it and keep it.
 
+        Args:
+            folder: Where compiled graphs are kept, one file for each kind of CPU; ``None`` keeps nothing.
+            graph: Gives the OpenVINO model, or the path of one; only called where it has to be compiled.
+            streams: Batches that run at a time.
+            threads: CPU threads; by default as many as there are cores.
+        """
         self.streams = streams
-        self._compiled, self._memory = load_compiled(folder, model, streams=streams, threads=threads)
+        openvino = import_openvino()
+        core = openvino.Core()
+        config: dict[str, Any] = {
+            # bfloat16 is half as fast again on some processors, and half as slow on others that have it too.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": STRETCH,
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "NUM_STREAMS": streams,
+            # Pinned threads of two processes would share cores while others idle.
+            "ENABLE_CPU_PINNING": False,
+        }
+        if threads is not None:
+            config["INFERENCE_NUM_THREADS"] = threads
+        blob = folder / _blob_name(openvino, core) if folder else None
+        compiled = None
+        if blob:
+            compiled, self._memory = _import_blob(openvino, core, blob, config)
+        if compiled is None:
+            compiled = core.compile_model(graph(), "CPU", config)
+            if blob:
+                _write_blob(compiled, blob)
+        self._outputs = range(len(compiled.outputs))
         self._requests: LifoQueue[Any] = LifoQueue()
         for _ in range(streams):
-            self._requests.put(self._compiled.create_infer_request())
+            self._requests.put(compiled.create_infer_request())
 
-    def infer(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        """Run one batch, waiting for a free request."""
+    def infer(self, inputs: dict[str, NDArray[Any]] | list[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Run one batch, waiting for a free request.
+
+        Args:
+            inputs: By name, or in the graph's order.
+
+        Returns:
+            The outputs in the graph's order.
+        """
         request = self._requests.get()
         try:
             request.infer(inputs, share_inputs=True)
-            return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+            return [np.array(request.get_output_tensor(n).data, dtype=np.float32) for n in self._outputs]
         finally:
             self._requests.put(request)
-
-
-def load_compiled(
-    folder: Path | None,
-    model: Callable[[], Any],
-    *,
-    streams: int = 1,
-    threads: int | None = None,
-) -> tuple[Any, Any]:
-    """Import what was compiled for this CPU before, or compile it and keep it.
-
-    Args:
-        folder: Where compiled models are kept, one file for each kind of CPU; ``None`` keeps nothing.
-        model: Gives the OpenVINO model, or the path of one; only called where it has to be compiled.
-        streams: Batches that run at a time.
-        threads: CPU threads; by default as many as there are cores.
-
-    Returns:
-        The compiled model, and the memory that it lives in, to be kept as long.
-    """
-    openvino = import_openvino()
-    core = openvino.Core()
-    config: dict[str, Any] = {
-        # bfloat16 is half as fast again on some processors, and half as slow on others that have it too.
-        "INFERENCE_PRECISION_HINT": "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": STRETCH,
-        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-        "NUM_STREAMS": streams,
-        # Pinned threads of two processes would share cores while others idle.
-        "ENABLE_CPU_PINNING": False,
-    }
-    if threads is not None:
-        config["INFERENCE_NUM_THREADS"] = threads
-    if folder is None:
-        return core.compile_model(model(), "CPU", config), None
-    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version(), STRETCH]
-    blob = folder / f"{hashlib.sha256(repr(machine).encode()).hexdigest()[:16]}.blob"
-    compiled, memory = _import_blob(openvino, core, blob, config)
-    if compiled is None:
-        compiled = core.compile_model(model(), "CPU", config)
-        _write_blob(compiled, blob)
-    return compiled, memory
 
 
 def import_openvino() -> Any:
@@ -114,31 +106,11 @@ def import_openvino() -> Any:
     return openvino
 
 
-def sha256(data: bytes) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def checked(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
-    """Read a file of a converted model.
-
-    Raises:
-        ModelDamaged: It is missing, or not what the manifest says.
-    """
-    try:
-        data = (folder / name).read_bytes()
-    except OSError as error:
-        raise damaged(folder, f"{name}: {error.strerror}") from error
-    if sha256(data) != manifest["files"][name]:
-        raise damaged(folder, f"{name} is not what was written")
-    return data
-
-
-def damaged(folder: Path, why: str) -> ModelDamaged:
-    """Make the error for a converted model that cannot be used."""
-    return ModelDamaged(
-        f"The converted model in {folder} is damaged ({why}). Delete the folder; it will be made again."
-    )
+def _blob_name(openvino: Any, core: Any) -> str:
+    """Name of the compiled graph's file, different for each kind of CPU and version of OpenVINO."""
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    machine = [core.get_property("CPU", "FULL_DEVICE_NAME"), *capabilities, openvino.get_version(), STRETCH]
+    return f"{hashlib.sha256(repr(machine).encode()).hexdigest()[:16]}.blob"
 
 
 def _import_blob(openvino: Any, core: Any, blob: Path, config: dict[str, Any]) -> tuple[Any, Any]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import qa
 from embeddings.reading.hub import HubReader
-from embeddings.reading.load import BUNDLED_NAME
 from embeddings.reading.reader import Reader
 from embeddings.reading.reading import Reading
+from embeddings.types import BUNDLED_READER
 from evals import metrics
 from evals.archives import archive_of
 from evals.baselines import rank_all
@@ -126,7 +126,7 @@ def study(dataset: Dataset, settings: Settings, others: Sequence[Dataset], tell:
         tell: Called with what is being done.
     """
     with archive_of(dataset, settings) as ours, ExitStack() as stack:
-        other, reader = (WITHOUT_READER, NO_READER) if ours.reader else (WITH_READER, BUNDLED_NAME)
+        other, reader = (WITHOUT_READER, NO_READER) if ours.reader else (WITH_READER, BUNDLED_READER)
         archives = {OURS: ours, other: stack.enter_context(reopened(ours, reader=reader))}
         timed = dataset.limited(TIMED).questions
         stages, thresholds = {}, {}

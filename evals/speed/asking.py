@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import qa
-from embeddings.reading.load import BUNDLED_NAME
+from embeddings.types import BUNDLED_READER
 from evals.speed.peers import OURS
 from evals.speed.report import Cell, Group, Row
 from evals.speed.run import Run
@@ -22,7 +22,7 @@ COLD_RUNS = 2
 """Cold starts for each repetition."""
 QA = sys.executable, "-m", "qa"
 ANSWERED = 0, 3
-READERS = {BUNDLED_NAME: "", NO_READER: ", without the reader"}
+READERS = {BUNDLED_READER: "", NO_READER: ", without the reader"}
 MS = 1000.0
 
 
@@ -50,7 +50,7 @@ def asking(settings: Settings, questions: Sequence[str], repetitions: int, run: 
         for kind in "first question of each kind", "warm `ask`":
             rows.append(Row(f"{kind}{said}, ms", {OURS: _timed(archives[reader].ask, questions)}))
         rows.append(Row(f"warm `search`{said}, ms", {OURS: _timed(archives[reader].search, questions)}))
-    return Group(f"{len(archives[BUNDLED_NAME])} seed articles", rows)
+    return Group(f"{len(archives[BUNDLED_READER])} seed articles", rows)
 
 
 def from_shell(command: Sequence[str], patience: float, **environ: str) -> float:

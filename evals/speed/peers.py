@@ -295,7 +295,7 @@ class _LlamaIndex:
 
 
 def _bundled() -> str:
-    from embeddings.encoding.load import bundled_folder
+    from embeddings.runtime.source import bundled_folder
 
     return str(bundled_folder())
 

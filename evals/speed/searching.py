@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.reading.load import BUNDLED_NAME
+from embeddings.types import BUNDLED_READER
 from evals.speed.asking import COLD_RUNS, QA, from_shell
 from evals.speed.corpus import ADDED_FILES, Corpus, Made, ReadyVectors
 from evals.speed.peers import OURS
@@ -176,7 +176,7 @@ class Search:
             waiting.append(("cold unread", OURS))
         for _ in range(COLD_RUNS * repetitions):
             for measure, system in self._run.draw.sample(waiting, len(waiting)):
-                reader = NO_READER if measure == "cold unread" else BUNDLED_NAME
+                reader = NO_READER if measure == "cold unread" else BUNDLED_READER
                 try:
                     seconds = from_shell(self._command(system), self._run.patience, QA_READER=reader)
                 except WorkerFailed as failed:

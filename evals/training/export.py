@@ -13,7 +13,7 @@ import numpy as np
 
 from embeddings.reading.graph import pack
 from embeddings.reading.inputs import PairEncoder
-from embeddings.reading.reader import FORMAT, MANIFEST, TOKENIZER, WEIGHTS, Reader
+from embeddings.reading.reader import MANIFEST, READER_FORMAT, TOKENIZER, WEIGHTS, Reader
 from embeddings.reading.reading import Reading
 from evals.baselines import reciprocal_rank_fusion
 from evals.metrics import Values, auroc, token_f1
@@ -51,7 +51,7 @@ def write_weights(model: torch.nn.Module, tokenizer: Path, folder: Path, config:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = {"format": FORMAT, "config": config, "sha256": sums}
+    manifest = {"format": READER_FORMAT, "config": config, "sha256": sums}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 import qa
 from embeddings.encoding.load import MULTILINGUAL
-from embeddings.reading.load import BUNDLED_NAME
+from embeddings.types import BUNDLED_READER
 from evals import metrics
 from evals.archives import archive_of
 from evals.dataset import Dataset, Question
@@ -64,7 +64,7 @@ class Example(NamedTuple):
     "--only", multiple=True, metavar="SET=PREFIX,…", help="Use only questions about these articles of a set."
 )
 @click.option(
-    "--reader", default=BUNDLED_NAME, show_default=True, help="A reader's folder, bundled, or none."
+    "--reader", default=BUNDLED_READER, show_default=True, help="A reader's folder, bundled, or none."
 )
 @click.option("--limit", default=400, show_default=True, help="Questions of each set.")
 @click.option("--out", type=click.Path(path_type=Path), default=weights.PATH, show_default=False)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from embeddings import Encoder
+from embeddings.types import DEFAULT_MODEL
 from qa.errors import QAError, SnapshotDamaged
 from qa.ingest.near_duplicates import text_hash
 from qa.storage.database import Database
@@ -163,7 +164,7 @@ def _derived(transaction: Transaction, folder: Path) -> Iterator[str]:
     except SnapshotDamaged as error:
         yield f"The search index is damaged: {error}."
         return
-    last = max(transaction.last_passage(), *(part.bounds[1] for part in snapshot.vectors.parts), 0)
+    last = max(transaction.last_passage(), *(part.bounds[1] for part in snapshot.vectors.segments), 0)
     for index, what in ((snapshot.vectors, "vectors"), (snapshot.keywords, "keywords")):
         missing = foreign = 0
         for first in range(1, last + 1, _RANGE):
@@ -198,7 +199,7 @@ def describe(transaction: Transaction, folder: Path) -> dict[str, str | int]:
         "first": str(coverage.first or ""),
         "last": str(coverage.last or ""),
         "sources": len(transaction.sources()),
-        "model": transaction.meta("model") or "all-MiniLM-L6-v2",
+        "model": transaction.meta("model") or DEFAULT_MODEL,
         "fingerprint": transaction.meta("fingerprint"),
         "generation": transaction.generation,
         "staged": transaction.query("SELECT count(*) FROM staged").fetchone()[0],

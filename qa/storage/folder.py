@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from embeddings import Encoder, load_encoder
+from embeddings.types import DEFAULT_MODEL
 from qa.errors import ArchiveExists, ArchiveIncompatible, ArchiveNotFound, ArchiveReadOnly
 from qa.settings import Settings
 from qa.storage.database import Database
@@ -69,7 +70,7 @@ def check(path: Path, database: Database, settings: Settings) -> None:
         model, chunker = transaction.meta("model"), transaction.meta("chunker")
     if settings.model is not None and settings.model != model:
         raise ArchiveIncompatible(
-            f"{path} was made with the model {model or 'all-MiniLM-L6-v2'}, not {settings.model}. "
+            f"{path} was made with the model {model or DEFAULT_MODEL}, not {settings.model}. "
             "Unset QA_MODEL, or index the articles into a new folder."
         )
     if chunker != chunking.VERSION:

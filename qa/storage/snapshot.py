@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import EmbeddingError, SegmentedIndex, VectorIndex
-from embeddings.index.build import write_index
-from embeddings.index.index_file import sync_folder
+from embeddings.index.build import sync_folder, write_index
 from qa.errors import SnapshotDamaged
 from qa.storage.keyword_index import VERSION as KEYWORD_VERSION
 from qa.storage.keyword_index import KeywordIndex, Row

