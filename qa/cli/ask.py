@@ -1,16 +1,15 @@
-"""``qa ask``, ``qa mentions``, and ``qa feedback``, which tells what people said of answers."""
+"""``qa ask``, ``qa mentions`` and ``qa feedback``: an answer, every mention of a term, what people said of answers."""
 
 from __future__ import annotations
 
-from itertools import groupby
 from pathlib import Path
 
 import click
 
 from qa.cli.options import ABSTAINED, archive_option, filter_options, opened, write
-from qa.cli.terminal import plain, pretty_json, render, wrapped
-from qa.query.intent import asked_term
+from qa.cli.terminal import pretty_json, render, render_mentions
 from qa.retrieval.occurrences import ORDERS, Order, ordered
+from qa.text.characters import harmless
 from qa.types import Filters
 
 
@@ -36,8 +35,8 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evi
             write(evidence, evidence_html(gather(archive, answer)))
     for notice in answer.notices:
         click.echo(f"qa: {notice}", err=True)
-    if term := asked_term(question):
-        click.echo(f'qa: for every mention, not only the best: qa mentions "{plain(term)}"', err=True)
+    if term := answer.query.intent.term:
+        click.echo(f'qa: for every mention, not only the best: qa mentions "{harmless(term)}"', err=True)
     click.echo(pretty_json(answer.model_dump(mode="json")) if as_json else render(answer))
     return ABSTAINED if answer.abstained else 0
 
@@ -60,19 +59,8 @@ def mentions(
 
     if as_csv:
         click.echo("".join(csv_lines(found)), nl=False)
-    elif as_json:
-        click.echo(json_text(found))
     else:
-        for article_id, group in groupby(found.occurrences, key=lambda o: o.article_id):
-            places = list(group)
-            facts = [places[0].title or article_id, places[0].source, str(places[0].published or "undated")]
-            click.echo(click.style(plain(" · ".join(fact for fact in facts if fact)), bold=True))
-            for place in places:
-                where = "title" if place.field == "title" else f"{place.start}–{place.end}"
-                click.echo("\n".join(wrapped(f"  {plain(place.sentence)} ({where})", 100, indent="    ")))
-        counts = [(len(found), "mention"), (found.articles, "article")]
-        said = " in ".join(f"{count:,} {thing}{'' if count == 1 else 's'}" for count, thing in counts)
-        click.echo(f"{said}; {found.coverage.articles:,} looked through.")
+        click.echo(json_text(found) if as_json else render_mentions(found))
     return 0 if found.occurrences else ABSTAINED
 
 

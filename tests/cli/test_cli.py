@@ -69,8 +69,8 @@ def test_json_is_the_whole_answer(run, folder):
     done = run("ask", "Who led the Nanling delegation?", "--archive", folder, "--json", QA_REFUSE="0")
     answer = json.loads(done.stdout)
     assert set(answer) == {
-        "question", "text", "citations", "confidence", "abstained", "reason", "closest", "coverage", "hits",
-        "query", "differ", "unanswered", "notices",
+        "question", "kind", "text", "short", "lead", "citations", "confidence", "abstained", "reason", "closest",
+        "coverage", "hits", "query", "differ", "unanswered", "given_up", "notices",
     }  # fmt: skip
     assert answer["citations"][0]["quote"]
     assert answer["hits"][0]["rank"] == 1
