@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from embeddings import Encoder
 from qa.answering import calibration, examples
@@ -15,24 +15,19 @@ from qa.answering.calibration import Calibration
 from qa.answering.models import Models, SentenceVectors
 from qa.answering.selector import relevance
 from qa.conversation import Conversation
-from qa.errors import ArticleNotFound
 from qa.query.encoded_query import EncodedQuery
 from qa.query.glossary import Glossary, GlossaryFile
 from qa.query.understanding import understand
 from qa.retrieval import occurrences
 from qa.retrieval.retriever import retrieve
 from qa.retrieval.timeline import Timeline, timeline
-from qa.settings import NO_READER, Settings
-from qa.storage import folder as opening
+from qa.settings import NO_READER
 from qa.storage import stories
-from qa.storage.database import Database
-from qa.storage.generations import Generations
+from qa.storage.collection import Collection
+from qa.storage.folder import load_encoder_of
 from qa.storage.view import View
 from qa.types import (
     Answer,
-    Article,
-    Copy,
-    Coverage,
     Filters,
     Hit,
     IngestReport,
@@ -53,76 +48,11 @@ log = logging.getLogger("qa")
 Result = TypeVar("Result")
 
 
-class Archive:
+class Archive(Collection):
     """A folder with a database and the indexes derived from it. Safe to use from several threads.
 
     Make one with :meth:`create` or :meth:`open`.
     """
-
-    def __init__(
-        self, path: Path, database: Database, settings: Settings, encoder: Encoder | None = None
-    ) -> None:
-        self.path = path
-        self.settings = settings
-        self._database = database
-        self._generations = Generations(path, database)
-        self._encoder = encoder
-
-    # -- opening ------------------------------------------------------------------------------
-
-    @classmethod
-    def create(cls, path: str | Path, model: str | None = None, *, settings: Settings | None = None) -> Self:
-        """Make an empty archive.
-
-        Args:
-            path: A folder that does not exist yet, or is empty.
-            model: The embedding model; by default ``settings.model``, else the bundled one.
-            settings: By default read from the environment.
-
-        Raises:
-            ArchiveExists: Something is there already.
-            ArchiveReadOnly: The folder cannot be made.
-        """
-        path, settings = Path(path), settings or Settings.from_environ()
-        database, encoder = opening.make(path, model or settings.model, settings)
-        archive = cls(path, database, settings, encoder)
-        with archive._generations.writing("making the archive"):
-            pass
-        return archive
-
-    @classmethod
-    def open(cls, path: str | Path, *, settings: Settings | None = None) -> Self:
-        """Open an archive.
-
-        Raises:
-            ArchiveNotFound: There is none at the path.
-            ArchiveIncompatible: Another model or a newer version made it.
-            ArchiveDamaged: Its database cannot be read.
-        """
-        path, settings = Path(path), settings or Settings.from_environ()
-        database = opening.find(path)
-        archive = cls(path, database, settings)
-        if not database.check():
-            with archive._generations.writing("upgrading the archive"):
-                database.upgrade()
-        opening.check(path, database, settings)
-        return archive
-
-    def close(self) -> None:
-        """Close the files; the archive is not used afterwards."""
-        self._generations.close()
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def writable(self) -> bool:
-        """Whether its folder can be written."""
-        return self._database.writable
 
     def glossary(self) -> Glossary:
         """Return the glossary as its file says now; an empty one where there is none."""
@@ -140,7 +70,7 @@ class Archive:
             ArchiveIncompatible: The model has changed since.
             embeddings.EmbeddingError: It cannot be loaded.
         """
-        return self._encoder or opening.load_encoder_of(self.path, self._database, self.settings)
+        return self._encoder or load_encoder_of(self.path, self._database, self.settings)
 
     @cached_property
     def _sentences(self) -> SentenceVectors:
@@ -160,54 +90,7 @@ class Archive:
         """Return the model that reads for a question; ``None`` where it knows nothing of its language."""
         return self.reader if self.reader and self.reader.reads(question) else None
 
-    # -- articles -----------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        """Return the number of articles."""
-        return self.coverage().articles
-
-    def __iter__(self) -> Iterator[Article]:
-        """Yield the articles in the order they were added."""
-        with self._database.read() as transaction:
-            yield from transaction.articles()
-
-    def __contains__(self, article_id: object) -> bool:
-        """Whether there is an article with that id."""
-        with self._database.read() as transaction:
-            return transaction.article(str(article_id)) is not None
-
-    def get(self, article_id: str) -> Article:
-        """Return an article.
-
-        Raises:
-            ArticleNotFound: There is none with that id.
-        """
-        with self._database.read() as transaction:
-            article = transaction.article(article_id)
-        if article is None:
-            raise ArticleNotFound(f"The archive holds no article {article_id!r}.")
-        return article
-
-    def copies(self, article_id: str) -> tuple[Copy, ...]:
-        """Return the other articles that tell an article's story, in the same words or nearly the same."""
-        with self._database.read() as transaction:
-            return stories.copies(transaction, article_id)
-
-    def coverage(self, filters: Filters | None = None) -> Coverage:
-        """Return how many articles there are, or a filter leaves, and the days they span."""
-        with self._database.read() as transaction:
-            return transaction.coverage(filters)
-
-    @property
-    def generation(self) -> int:
-        """How many committed changes the articles have seen."""
-        with self._database.read() as transaction:
-            return transaction.generation
-
-    def sources(self) -> list[str]:
-        """Return the names of the articles' sources, the most frequent first."""
-        with self._database.read() as transaction:
-            return transaction.sources()
+    # -- what it is ---------------------------------------------------------------------------
 
     def examples(self, n: int = 4) -> list[str]:
         """Return up to ``n`` questions that this archive answers."""
@@ -351,6 +234,7 @@ class Archive:
         filters: Filters | None = None,
         *,
         narrow: bool = True,
+        today: date | None = None,
     ) -> Answer:
         """Answer a question by verbatim quotes, or say that the archive does not.
 
@@ -360,6 +244,7 @@ class Archive:
             filters: Which articles to look at.
             narrow: Whether a date or a source that the question names narrows the articles too, for as long as
                 that leaves an answer; ``answer.query.filters`` says what was looked at.
+            today: What "yesterday" and "last year" count from; by default the present day.
 
         Raises:
             QuestionError: The question is empty.
@@ -371,7 +256,8 @@ class Archive:
             )
             glossary = self.glossary()
             answerer = Answerer(view, models, self.settings.refuse, glossary)
-            conversation = Conversation(view, answerer, glossary, longest=self.settings.max_question)
+            longest = self.settings.max_question
+            conversation = Conversation(view, answerer, glossary, longest=longest, today=today)
             answer = conversation.answer(question, history or (), filters or Filters(), narrow=narrow)
             return stories.with_copies(answer, view)
 
@@ -395,13 +281,6 @@ class Archive:
     def timeline(self, query: Query) -> Timeline:
         """Count the articles near a query by the month of their publication, whatever period it is limited to."""
         return self.reading(partial(timeline, query))
-
-    def reading(self, work: Callable[[View], Result]) -> Result:
-        """Do some reading in a view of the present state, which stays as it is until the work is done.
-
-        The work is done again where an index turns out to be damaged and has been built anew.
-        """
-        return self._generations.reading(work)
 
     def calibrate(
         self, questions: int = 200, *, seed: int = 0, progress: Callable[[int, int], None] | None = None

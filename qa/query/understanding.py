@@ -29,8 +29,10 @@ _AND_ALSO = re.compile(
     r",?\s+and\s+(?=(?:in |on |at |by |to |for |with )?(?:who|whom|whose|what|when|where|which|why|how)\b)|\?\s+(?=\w)",
     re.I,
 )
-ASKED_WEIGHT, TOLD_WEIGHT = 0.5, 0.3
-"""Weight in the search of all questions so far, and of the last answer, against the question's own 1."""
+QUESTIONS_WEIGHT = 0.5
+"""Weight in the search of all questions so far, against the question's own 1."""
+ANSWER_WEIGHT = 0.3
+"""Weight in the search of the last answer, against the question's own 1."""
 TURN = 600
 """Characters of an earlier turn that are looked at."""
 FEW_TERMS = 3
@@ -68,14 +70,14 @@ def understand(
     if not text:
         raise QuestionError("The question is empty. Ask in a word or a sentence what you want to find.")
     turns = [(turn.role, cleaned) for turn in history if (cleaned := _clean(turn.content, TURN)[0])]
-    asked = [content for role, content in turns if role == "user"]
-    told = [content for role, content in turns if role == "assistant"]
-    standalone = f"{_subject(asked)} {text}" if asked and leans_on_history(text) else text
+    questions = [content for role, content in turns if role == "user"]
+    answers = [content for role, content in turns if role == "assistant"]
+    standalone = f"{_subject(questions)} {text}" if questions and leans_on_history(text) else text
     context = []
-    if asked:
-        context.append((" ".join([*asked, text]), ASKED_WEIGHT))
-    if told:
-        context.append((told[-1], TOLD_WEIGHT))
+    if questions:
+        context.append((" ".join([*questions, text]), QUESTIONS_WEIGHT))
+    if answers:
+        context.append((answers[-1], ANSWER_WEIGHT))
     query = Query(
         question=text,
         text=standalone,
@@ -111,7 +113,7 @@ def _parts(query: Query) -> list[Query]:
         question = piece[:1].upper() + piece[1:] + ("" if piece.endswith("?") else "?")
         leans = bool(found) and leans_on_history(piece)
         before = found[-1].text if leans else subject
-        context = ((before, ASKED_WEIGHT),) if before and found else query.context
+        context = ((before, QUESTIONS_WEIGHT),) if before and found else query.context
         text = f"{before} {question}".strip()
         reading = text if leans or (subject and _too_short(question)) else None
         part = {"question": question, "text": text, "context": context, "reading": reading}

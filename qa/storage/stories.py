@@ -70,10 +70,10 @@ def with_copies(answer: Answer, transaction: Transaction) -> Answer:
         update={
             "citations": tuple(map(cited, answer.citations)),
             "closest": answer.closest and cited(answer.closest),
-            "hits": tuple(_told(hit, also(hit.article_id)) for hit in answer.hits),
+            "hits": tuple(_with_also(hit, also(hit.article_id)) for hit in answer.hits),
         }
     )
 
 
-def _told(hit: Hit, also: tuple[Copy, ...]) -> Hit:
+def _with_also(hit: Hit, also: tuple[Copy, ...]) -> Hit:
     return hit.model_copy(update={"also": also}) if also else hit
