@@ -5,18 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from qa.cli.options import ABSTAINED, archive_option, filter_options, opened, write
 from qa.cli.terminal import pretty_json, render, render_mentions
+from qa.errors import InputError
 from qa.retrieval.occurrences import ORDERS, Order, ordered
 from qa.text.characters import harmless
-from qa.types import Filters
+from qa.types import Filters, Turn
 
 
 @click.command()
 @click.argument("question")
 @archive_option
 @filter_options
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help='The conversation before it, as JSON: [{"role": "user", "content": "…"}, …], oldest first.',
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option(
     "--evidence",
@@ -24,10 +32,18 @@ from qa.types import Filters
     metavar="FILE",
     help="Also write an HTML file with the answer and the articles it cites, to be filed.",
 )
-def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evidence: Path | None) -> int:
+def ask(
+    question: str,
+    folder: Path | None,
+    filters: Filters,
+    history: Path | None,
+    as_json: bool,
+    evidence: Path | None,
+) -> int:
     """Answer QUESTION by quotes, or say that the archive does not."""
+    turns = _read_turns(history) if history else []
     with opened(folder) as archive:
-        answer = archive.ask(question, filters=filters)
+        answer = archive.ask(question, turns, filters)
         if evidence:
             from qa.export import gather
             from qa.web.pages.evidence import evidence_html
@@ -39,6 +55,21 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evi
         click.echo(f'qa: for every mention, not only the best: qa mentions "{harmless(term)}"', err=True)
     click.echo(pretty_json(answer.model_dump(mode="json")) if as_json else render(answer))
     return ABSTAINED if answer.abstained else 0
+
+
+def _read_turns(path: Path) -> list[Turn]:
+    """Read a conversation from a JSON file.
+
+    Raises:
+        InputError: It cannot be read, or is not a list of turns.
+    """
+    try:
+        return TypeAdapter(list[Turn]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}). Name another file.") from None
+    except ValidationError:
+        form = '[{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]'
+        raise InputError(f"{path} is not a conversation. Write {form}.") from None
 
 
 @click.command()

@@ -97,6 +97,24 @@ def test_filters_leave_other_articles_out(run, folder):
     assert "No article matches the filters." in done.stdout
 
 
+def test_a_follow_up_is_read_with_the_conversation_before_it(run, folder, tmp_path):
+    file = tmp_path / "history.json"
+    file.write_text('[{"role": "user", "content": "Who led the Nanling delegation?"}]', "utf-8")
+    done = run("ask", "When was it?", "--archive", folder, "--history", file, "--json", code=None)
+    assert "Nanling" in json.loads(done.stdout)["query"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), ("{", "is not a conversation"), ('[{"role": "x"}]', "is not a conversation")],
+)
+def test_a_conversation_that_cannot_be_read_is_one_clear_line(run, folder, tmp_path, content, message):
+    file = tmp_path / "history.json"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    assert message in one_line(run("ask", "Who?", "--archive", folder, "--history", file, code=2))
+
+
 @pytest.mark.parametrize("question", ["", "   ", "\x01\x02", "?!"])
 def test_an_empty_question_is_one_clear_line(run, folder, question):
     assert "question is empty" in one_line(run("ask", question, "--archive", folder, code=2))
