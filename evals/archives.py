@@ -1,4 +1,4 @@
-"""Archives built for an evaluation: the seeds' at each run, a folder's whenever what builds it changes."""
+"""Archives built for an evaluation: of a folder of articles at each run, of a corpus file when anything changed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ from embeddings import load_encoder
 from evals.dataset import Dataset, DatasetError
 from qa.settings import Settings
 
-BUILT_BY = ("text/*.py", "storage/*.py", "ingest/*.py", "types.py")
-"""What decides what an archive holds; the eval archives are made anew when a file of it changes."""
-"""The modules, seen from ``qa``, that decide what is stored: when one changes, archives are built again."""
+HERE = Path(__file__).parents[1]
+BUILT_BY = (
+    "qa/types/*.py",
+    *(f"qa/{folder}/**/*.py" for folder in ("text", "loaders", "storage", "ingest")),
+    *(f"embeddings/{folder}/**/*.py" for folder in ("encoding", "index", "runtime")),
+)
+"""The code that decides what an archive holds: when a file of it changes, archives are built again."""
 KEPT_SECONDS = 24 * 3600
 """How long an archive is kept that no run opens: long enough for a run elsewhere that is at work with it."""
 
@@ -39,7 +43,7 @@ def archive_of(dataset: Dataset, settings: Settings) -> Iterator[qa.Archive]:
             _check(dataset, archive)
             yield archive
         return
-    kept = settings.cache_dir / "evals" / f"{dataset.name}-{_state(dataset, settings)}"
+    kept = settings.cache_dir / "evals" / f"{dataset.name}-{key(dataset, settings)}"
     if kept.exists():
         kept.touch()
     else:
@@ -55,8 +59,23 @@ def archive_of(dataset: Dataset, settings: Settings) -> Iterator[qa.Archive]:
         yield archive
 
 
+def key(dataset: Dataset, settings: Settings, home: Path = HERE) -> str:
+    """Return a digest of all that decides what the archive of a corpus file holds: corpus, code and model.
+
+    Args:
+        dataset: Has the corpus.
+        settings: Name the model; its window decides where articles are cut.
+        home: Holds the code: the folders ``qa`` and ``embeddings``.
+    """
+    encoder = load_encoder(settings.model, settings.cache_dir)
+    digest = hashlib.sha256(f"{encoder.fingerprint} {encoder.dim} {encoder.max_tokens}".encode())
+    for path in [dataset.corpus, *(p for pattern in BUILT_BY for p in sorted(home.glob(pattern)))]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
 def _prune(folder: Path) -> None:
-    """Remove what no run has opened for a day: archives of code, models and corpora that have changed since."""
+    """Remove the archives that no run has opened for a day: their code, model or corpus has changed since."""
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another run may be pruning too
             if time.time() - path.stat().st_mtime > KEPT_SECONDS:
@@ -66,8 +85,7 @@ def _prune(folder: Path) -> None:
 def _build(path: Path, dataset: Dataset, settings: Settings) -> qa.Archive:
     click.echo(f"indexing {dataset.corpus} ...", err=True)
     archive = qa.Archive.create(path, settings=settings)
-    report = archive.add([dataset.corpus])
-    for where, why in report.skipped:
+    for where, why in archive.add([dataset.corpus]).skipped:
         click.echo(f"skipped {where}: {why}", err=True)
     return archive
 
@@ -78,13 +96,3 @@ def _check(dataset: Dataset, archive: qa.Archive) -> None:
         named = {e.doc_id for e in question.evidence} | dataset.qrels.get(question.id, frozenset())
         if missing := sorted(named - present):
             raise DatasetError(f"question {question.id!r} names {missing[0]!r}, an article the corpus lacks")
-
-
-def _state(dataset: Dataset, settings: Settings) -> str:
-    """Return a digest of all that decides what the archive holds."""
-    digest = hashlib.sha256()
-    home = Path(qa.__file__).parent
-    for path in [dataset.corpus, *(p for pattern in BUILT_BY for p in sorted(home.glob(pattern)))]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    digest.update(load_encoder(settings.model, settings.cache_dir).fingerprint.encode())
-    return digest.hexdigest()[:16]

@@ -21,7 +21,7 @@ SEED_QUESTIONS = Path(__file__).parent / "seeds"
 SEED_ARTICLES = Path(__file__).parents[1] / "seeds"
 
 UNJUDGED_TYPES = frozenset({"underspecified", "conversational"})
-"""Turns that no answer is right or wrong for: left out of retrieval, answers and refusal alike."""
+"""Turns that have no right or wrong answer: left out of retrieval, answers and refusal alike."""
 
 
 class DatasetError(QAError):
@@ -29,12 +29,12 @@ class DatasetError(QAError):
 
 
 class _Line(BaseModel):
-    """A line of a file made by others: fields not named here are let pass."""
+    """A line of a file made by others: unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Evidence(_Line):
+class GoldEvidence(_Line):
     """Where the answer stands: a quote with or without its offsets, sentences, or only the article."""
 
     doc_id: str
@@ -61,7 +61,7 @@ class Question(_Line):
     answerable: bool
     type: str
     history: tuple[Turn, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[GoldEvidence, ...] = ()
 
     @property
     def judged(self) -> bool:

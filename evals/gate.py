@@ -9,8 +9,7 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.dataset import DatasetError
-from evals.rows import Row
-from evals.summary import Summary
+from evals.summary import Row, Summary
 
 SEED_BASELINE = Path(__file__).parent / "baseline.json"
 TOLERANCE = 0.02

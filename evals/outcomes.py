@@ -5,39 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from evals import metrics
-from evals.dataset import Dataset, Evidence, Question
-from qa.types import Answer, Article, Citation, Filters, Hit, Turn
+from evals.dataset import Dataset, GoldEvidence, Question
+from qa.archive import Archive
+from qa.types import Answer, Article, Citation
 
 DEPTH = 10
 Part = Literal["all", "retrieval", "answers"]
-
-
-class Answering(Protocol):
-    """What is asked of an archive here (:class:`qa.Archive`, or a fake in tests)."""
-
-    def search(
-        self,
-        question: str,
-        k: int = 10,
-        history: Sequence[Turn] | None = None,
-        filters: Filters | None = None,
-        *,
-        collapse: bool = True,
-    ) -> list[Hit]:
-        """Return the best passage of each of the k best articles; with ``collapse``, one of each story."""
-
-    def ask(
-        self, question: str, history: Sequence[Turn] | None = None, filters: Filters | None = None
-    ) -> Answer:
-        """Answer, or abstain."""
-
-    def get(self, article_id: str) -> Article:
-        """Return an article by its id."""
 
 
 class Outcome(BaseModel):
@@ -72,7 +50,7 @@ class Outcome(BaseModel):
         return found
 
 
-def examine(archive: Answering, dataset: Dataset, part: Part = "all") -> Iterator[Outcome]:
+def examine(archive: Archive, dataset: Dataset, part: Part = "all") -> Iterator[Outcome]:
     """Put each question to the archive and score what comes back, one outcome a question."""
     get = lru_cache(maxsize=4096)(archive.get)
     if part != "retrieval":
@@ -90,8 +68,8 @@ def examine(archive: Answering, dataset: Dataset, part: Part = "all") -> Iterato
             started = time.perf_counter()
             answer = archive.ask(question.question, history=history)
             found["milliseconds"] = 1000 * (time.perf_counter() - started)
-            found |= _told(answer)
-            shown = [*answer.citations, *([answer.closest] if answer.closest else [])]
+            found |= _reply(answer)
+            shown = [*answer.citations, *filter(None, [answer.closest])]
             found["citations"] = len(shown)
             found["inexact"] = tuple(why for c in shown if (why := inexactness(c, get(c.article_id))))
             if question.answerable and question.judged:
@@ -115,7 +93,7 @@ def inexactness(citation: Citation, article: Article) -> str | None:
     return None
 
 
-def gold_spans(evidence: Evidence, article: Article) -> list[tuple[metrics.Span, ...]]:
+def gold_spans(evidence: GoldEvidence, article: Article) -> list[tuple[metrics.Span, ...]]:
     """Return where each gold quote or sentence stands: all its places, when its offsets are not given."""
     if evidence.quote and evidence.start is not None and evidence.end is not None:
         return [((evidence.start, evidence.end),)]
@@ -130,7 +108,7 @@ def _places(text: str, quote: str) -> Iterator[metrics.Span]:
         start = text.find(quote, start + 1)
 
 
-def _told(answer: Answer) -> dict[str, Any]:
+def _reply(answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer.text,
         "marked": next((c.answer for c in answer.citations if c.answer), None),
@@ -149,7 +127,7 @@ def _answer_scores(
     """Score the answer to an answerable question; an abstention is an answer with no quote."""
     citations = answer.citations
     by_field = any(c.kind == "metadata" for c in citations)
-    # Nothing parts the quotes but a character no answer holds: none may be pieced together from two.
+    # No answer holds the character between the quotes, so that none is pieced together from two quotes.
     quoted = " \0 ".join(c.quote for c in citations if c.kind == "text")
     said = f"{quoted} \0 {answer.text}" if by_field else quoted
     short = [a for a in question.answers if metrics.is_short(a)]

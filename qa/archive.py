@@ -99,10 +99,10 @@ class Archive(Collection):
 
     def describe(self) -> dict[str, str | int]:
         """Return what ``qa info`` shows: counts, days covered, model, generation, sizes, the indexes' state."""
-        from qa.ingest import repair as health
+        from qa.ingest import repair
 
         with self._database.read() as transaction:
-            return health.describe(transaction, self.path)
+            return repair.describe(transaction, self.path)
 
     def check(self, *, repair: bool = False) -> CheckReport:
         """Check everything: the database, every passage, every count, every derived file.
@@ -113,11 +113,11 @@ class Archive(Collection):
         Raises:
             ArchiveBusy: It is to be repaired, and another process is writing.
         """
-        from qa.ingest import repair as health
+        from qa.ingest.repair import check_archive, repair_archive
 
         if not repair:
-            return health.check(self._database, self.path)
-        return health.repair(self._database, self.path, self._generations, lambda: self.encoder)
+            return check_archive(self._database, self.path)
+        return repair_archive(self._database, self.path, self._generations, lambda: self.encoder)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -150,9 +150,9 @@ class Archive(Collection):
             ArchiveReadOnly: The folder cannot be written.
         """
         from qa.ingest.indexer import ingest
-        from qa.loaders.registry import read_paths
+        from qa.loaders.registry import load_paths
 
-        read = partial(read_paths, map=map, format=format)
+        read = partial(load_paths, map=map, format=format)
         with self._generations.writing("adding articles") as stored:
             return ingest(sources, self._database, self.encoder, read, stored, progress, prune=prune)
 
@@ -214,14 +214,7 @@ class Archive(Collection):
         reader = self.reader_for(question) if read else None
 
         def work(view: View) -> list[Hit]:
-            query = understand(
-                question,
-                history or (),
-                filters,
-                sources=view.source_names,
-                glossary=self.glossary(),
-                longest=self.settings.max_question,
-            )
+            query = self._understand(view, question, history or (), filters or Filters())
             rerank = partial(relevance, query, reader=reader) if reader else None
             return retrieve(EncodedQuery.of(query, self.encoder), k, view, rerank, collapse=collapse)
 
@@ -254,14 +247,31 @@ class Archive(Collection):
             models = calibration.applied(
                 view, Models.of(self.encoder, self._sentences, self.reader_for(question))
             )
-            glossary = self.glossary()
-            answerer = Answerer(view, models, self.settings.refuse, glossary)
-            longest = self.settings.max_question
-            conversation = Conversation(view, answerer, glossary, longest=longest, today=today)
+            answerer = Answerer(view, models, self.settings.refuse, self.glossary())
+            conversation = Conversation(view, answerer, partial(self._understand, view, today=today))
             answer = conversation.answer(question, history or (), filters or Filters(), narrow=narrow)
             return stories.with_copies(answer, view)
 
         return self.reading(work)
+
+    def _understand(
+        self,
+        view: View,
+        question: str,
+        history: Sequence[Turn],
+        filters: Filters,
+        *,
+        today: date | None = None,
+    ) -> Query:
+        return understand(
+            question,
+            history,
+            filters,
+            sources=view.source_names,
+            glossary=self.glossary(),
+            longest=self.settings.max_question,
+            today=today,
+        )
 
     def mentions(self, term: str, filters: Filters | None = None, *, exact: bool = False) -> Occurrences:
         """Return every place where a term stands, in texts and titles, not only the best ones.

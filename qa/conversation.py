@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from qa.answering.answerer import Answerer
-from qa.query.glossary import Glossary
-from qa.query.understanding import leans_on_history, points_back, understand
+from qa.query.understanding import leans_on_history, points_back
 from qa.storage.view import View
 from qa.text.tokens import terms
 from qa.types import Answer, Filters, Query, Turn
 
+Read = Callable[[str, Sequence[Turn], Filters], Query]
+"""Makes a query of a question, the conversation before it, and the filters given."""
 MOST_TURNS = 24
 """Earlier messages that are looked at."""
 
@@ -31,23 +31,10 @@ class NamedFilters(NamedTuple):
 class Conversation:
     """Answers the questions of a conversation from one state of an archive."""
 
-    def __init__(
-        self, view: View, answerer: Answerer, glossary: Glossary, *, longest: int, today: date | None = None
-    ) -> None:
-        """Make one.
-
-        Args:
-            view: The state.
-            answerer: What answers.
-            glossary: The archive's words that mean the same.
-            longest: Characters of a question that are used.
-            today: What "yesterday" counts from; by default the present day.
-        """
+    def __init__(self, view: View, answerer: Answerer, read: Read) -> None:
         self._view = view
         self._answerer = answerer
-        self._glossary = glossary
-        self._longest = longest
-        self._today = today or date.today()
+        self._read = read
 
     def answer(self, question: str, history: Sequence[Turn], filters: Filters, *, narrow: bool) -> Answer:
         """Answer a question.
@@ -83,17 +70,6 @@ class Conversation:
             if not wider.abstained:
                 return wider.model_copy(update={"given_up": narrowed})
         return answer.model_copy(update={"question": asked.question, "notices": asked.notices})
-
-    def _read(self, question: str, history: Sequence[Turn], filters: Filters) -> Query:
-        return understand(
-            question,
-            history,
-            filters,
-            sources=self._view.source_names,
-            glossary=self._glossary,
-            longest=self._longest,
-            today=self._today,
-        )
 
     def _changes_subject(self, answer: Answer) -> bool:
         """Whether what was said before is all that the articles quoted have to do with a question.

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+import click
+
 ROOT = Path(__file__).parent.parent
 FLOORS = (
     ("embeddings", "qa.errors", "qa.text"),
@@ -178,16 +180,16 @@ def main() -> None:
     graph = room_imports()
     for name in sorted(graph, key=lambda name: (floor(name), name)):
         count = sum(room(module) == name for module in modules())
-        print(
+        click.echo(
             f"{floor(name):>2}  {name:<22} {count:>3} modules  imports {', '.join(sorted(graph[name])) or '-'}"
         )
-    print(
+    click.echo(
         f"{len(graph)} rooms, {floors_used()} floors, {sum(map(len, graph.values()))} imports between rooms, "
         f"{len(circles(imports()))} circles of modules, {len(circles(graph))} circles of rooms, "
         f"{len(upward())} upward"
     )
     for line in [*upward(), *map(str, circles(imports()))]:
-        print("   ", line)
+        click.echo(f"    {line}")
 
 
 if __name__ == "__main__":

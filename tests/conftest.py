@@ -24,9 +24,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> qa.Settings:
 
 @pytest.fixture(scope="session")
 def seed_articles() -> dict[str, qa.Article]:
-    from qa.loaders.registry import read_paths
+    from qa.loaders.registry import load_paths
 
-    return {found.article.id[:3]: found.article for found in read_paths([SEEDS])}
+    return {found.article.id[:3]: found.article for found in load_paths([SEEDS])}
 
 
 @pytest.fixture

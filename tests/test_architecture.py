@@ -59,9 +59,9 @@ def test_the_readme_has_a_row_for_each_folder():
     assert sorted(folders - shown - inner) == []
 
 
-def test_nothing_outside_storage_knows_its_engines():
+def test_nothing_above_ingest_knows_the_engines_of_storage():
     engines = {"sqlite3", "faiss", "tantivy"}
-    allowed = ("qa.storage", "embeddings.index", "qa.text.tokens")
+    allowed = ("qa.storage", "qa.ingest", "qa.text.tokens")
     found = {
         name
         for name, path in architecture.modules().items()

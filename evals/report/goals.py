@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,15 @@ import numpy as np
 from evals import metrics
 from evals.metrics import Difference, Interval, Values
 from evals.outcomes import Outcome
-from evals.report.study import OURS, Run, Study
-from evals.rows import NEEDLESS, Row
+from evals.report.study import OURS, Study
+from evals.summary import AT_MOST_NEEDLESS, MAX_FALSE_REFUSALS, Row, answered, confidences, refusals
 from qa.text.sentences import split
 
 MOST_SENTENCES = 2
 
 
 class Goal(NamedTuple):
-    """A measure on a set, what it must reach, and where it is wanted."""
+    """A measure on a set, what it must reach, and what is aimed at."""
 
     data: str
     measure: str
@@ -69,12 +70,12 @@ SENTENCES = Goal("clapnq", "sentence F1 of quoted and gold text on answerable", 
 REFUSAL_F1 = Goal("mtrag_pool", "refusal F1", 0.50, 0.60)
 REFUSAL_PRECISION = Goal("mtrag_pool", "refusal precision", None, 0.60)
 REFUSAL_RECALL = Goal("mtrag_pool", "refusal recall", None, 0.60)
-NEAR = Goal("seeds", f"near misses refused at ≤ {NEEDLESS:.0%} needless", 0.50, 0.80)
-ELSEWHERE = Goal("all", f"out of archive, refused at ≤ {NEEDLESS:.0%} needless over all sets", 0.93, 0.98)
+NEAR = Goal("seeds", f"near misses {AT_MOST_NEEDLESS}", 0.50, 0.80)
+ELSEWHERE = Goal("all", f"out of archive, {AT_MOST_NEEDLESS} over all sets", 0.93, 0.98)
 
 
 def reached(studies: Sequence[Study], reading: Mapping[str, float] | None, read: int) -> Iterator[Reached]:
-    """Yield each goal that the studies tell of, as reached by ours.
+    """Yield each goal that the studies have figures for, as reached by ours.
 
     Args:
         studies: One of each set.
@@ -83,28 +84,30 @@ def reached(studies: Sequence[Study], reading: Mapping[str, float] | None, read:
     """
     by_name = {study.name: study for study in studies}
     for goal in RANKING:
-        if goal.data in by_name:
-            yield from _ranking(goal, by_name[goal.data])
+        if study := by_name.get(goal.data):
+            yield from _ranking(goal, study)
     for name, goal in READING.items():
         if reading:
             yield Reached(goal, reading[name], Interval(None, None), read)
     if study := by_name.get(QUOTED.data):
-        yield from _mean(QUOTED, [float(holds_briefly(o)) for o in study.always[OURS] if _short(o)])
+        short = [o for o in study.always[OURS] if "contained answer" in o.scores]
+        yield from _mean(QUOTED, [float(holds_briefly(o)) for o in short])
     if study := by_name.get(SENTENCES.data):
-        yield from _mean(SENTENCES, list(study.values(OURS, "sentence F1").values()))
+        yield from _mean(SENTENCES, [*study.values(OURS, "sentence F1").values()])
     if study := by_name.get(REFUSAL_F1.data):
         yield from _refusal(study)
     if study := by_name.get(NEAR.data):
-        key = f"abstention/refused at ≤ {NEEDLESS:.0%} needless/unanswerable_near"
-        yield from _row(NEAR, study.rows[OURS].get(key))
-    yield from _elsewhere(studies)
+        yield from _row(NEAR, study.rows[OURS].get(f"abstention/{AT_MOST_NEEDLESS}/unanswerable_near"))
+    if asked := with_foreign_questions(studies):
+        value, interval = refused_elsewhere(asked, OURS)
+        yield Reached(ELSEWHERE, value, interval, sum(len(study.elsewhere[OURS]) for study in asked))
 
 
 def _ranking(goal: Goal, study: Study) -> Iterator[Reached]:
     ours, rrf = study.values(OURS, goal.measure), study.values("RRF", goal.measure)
-    for found in _mean(goal, list(ours.values())):
+    for found in _mean(goal, [*ours.values()]):
         gain = metrics.paired_difference(rrf, ours)
-        yield found._replace(rrf=float(np.mean(list(rrf.values()))), gain=gain)
+        yield found._replace(rrf=float(np.mean([*rrf.values()])), gain=gain)
 
 
 def _mean(goal: Goal, values: Sequence[float]) -> Iterator[Reached]:
@@ -115,10 +118,6 @@ def _mean(goal: Goal, values: Sequence[float]) -> Iterator[Reached]:
 def _row(goal: Goal, row: Row | None) -> Iterator[Reached]:
     if row:
         yield Reached(goal, row.value, Interval(row.low, row.high), row.n)
-
-
-def _short(outcome: Outcome) -> bool:
-    return "contained answer" in outcome.scores
 
 
 def holds_briefly(outcome: Outcome) -> bool:
@@ -139,13 +138,8 @@ def refusal_f1(unanswerable: Values, answerable: Values, axis: int = -1) -> Valu
     return np.asarray(2 * right / (right + wrong + unanswerable.shape[axis]))
 
 
-def _refusals(run: Run, *, answerable: bool) -> Values:
-    return np.array([bool(o.abstained) for o in run if o.judged and o.answerable == answerable], np.float64)
-
-
 def _refusal(study: Study) -> Iterator[Reached]:
-    right = _refusals(study.runs[OURS], answerable=False)
-    needless = _refusals(study.runs[OURS], answerable=True)
+    right, needless = (refusals(answered(study.runs[OURS], answerable=yes)) for yes in (False, True))
     if len(right) and len(needless):
         interval = metrics.interval(refusal_f1, right, needless)
         yield Reached(REFUSAL_F1, float(refusal_f1(right, needless)), interval, len(right) + len(needless))
@@ -153,28 +147,15 @@ def _refusal(study: Study) -> Iterator[Reached]:
         yield from _row(REFUSAL_RECALL, study.rows[OURS].get("abstention/recall"))
 
 
-def confidences(run: Run, *, answerable: bool) -> Values:
-    """Return the confidences of the answerable or the other judged questions of a run."""
-    return np.array([o.confidence for o in run if o.judged and o.answerable == answerable], np.float64)
+def with_foreign_questions(studies: Sequence[Study]) -> list[Study]:
+    """Return the studies whose archives were asked other sets' questions and answerable ones of their own."""
+    return [s for s in studies if s.elsewhere and answered(s.runs[OURS], answerable=True)]
 
 
-def told_elsewhere(studies: Sequence[Study]) -> list[Study]:
-    """Return the studies that tell what becomes of other sets' questions, and of their own answerable ones."""
-    return [s for s in studies if s.elsewhere and len(confidences(s.runs[OURS], answerable=True))]
-
-
-def _elsewhere(studies: Sequence[Study]) -> Iterator[Reached]:
-    if told := told_elsewhere(studies):
-        own = np.concatenate([confidences(s.runs[OURS], answerable=True) for s in told])
-        foreign = np.concatenate([confidences(s.elsewhere[OURS], answerable=False) for s in told])
-        value, interval = refused_at_needless(own, foreign)
-        yield Reached(ELSEWHERE, value, interval, len(foreign))
-
-
-def refused_at_needless(own: Values, foreign: Values) -> tuple[float, Interval]:
-    """Return the share of foreign questions refused at the threshold that own ones allow, and its interval."""
-
-    def statistic(answerable: Values, unanswerable: Values, axis: int = -1) -> Values:
-        return metrics.refused_at(NEEDLESS, answerable, unanswerable, axis)
-
-    return float(statistic(own, foreign)), metrics.interval(statistic, own, foreign)
+def refused_elsewhere(studies: Sequence[Study], system: str) -> tuple[float, Interval]:
+    """Return the share of foreign questions refused at the one threshold that all own ones allow."""
+    own = [o for study in studies for o in answered(study.runs[system], answerable=True)]
+    foreign = [o for study in studies for o in study.elsewhere[system]]
+    samples = confidences(own), confidences(foreign)
+    statistic = partial(metrics.refused_at, MAX_FALSE_REFUSALS)
+    return float(statistic(*samples)), metrics.interval(statistic, *samples)

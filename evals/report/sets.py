@@ -8,8 +8,7 @@ from pathlib import Path
 
 from embeddings.encoding.load import MULTILINGUAL
 from evals.dataset import Dataset, DatasetError, Question
-from evals.training import data as reader_data
-from evals.training.__main__ import Training
+from evals.training.data import HELD_OUT_ARTICLES, SPLIT_SEED, held_out_articles
 
 SEEDS, READ_IN_TRAINING = "seeds", "squad2"
 MODELS: dict[str, str | None] = {
@@ -26,12 +25,12 @@ FROM_EACH = 15
 
 
 def installed(name: str) -> bool:
-    """Whether the model of a set is there."""
+    """Whether the model of a set is installed."""
     return MODELS.get(name) != MULTILINGUAL or importlib.util.find_spec(MULTILINGUAL) is not None
 
 
 def load(root: Path, name: str, limit: int | None = None) -> Dataset:
-    """Read a set, less what is not measured on it: turns that no answer is right for, articles trained on.
+    """Read a set, less what is not measured on it: turns without a right answer, articles trained on.
 
     Args:
         root: The folder of all the sets; the seeds are not looked for there.
@@ -53,28 +52,17 @@ def load(root: Path, name: str, limit: int | None = None) -> Dataset:
 def _unread(questions: Sequence[Question]) -> list[Question]:
     """Keep the questions about articles that the reader has not read in training."""
     about = {q.id: {e.doc_id.rsplit("-", 1)[0] for e in q.evidence} for q in questions}
-    held_out = reader_data.held_out_articles(
-        sorted(set().union(*about.values())), count=reader_data.HELD_OUT_ARTICLES, seed=Training.seed
-    )
+    articles = sorted(set().union(*about.values()))
+    held_out = held_out_articles(articles, count=HELD_OUT_ARTICLES, seed=SPLIT_SEED)
     return [q for q in questions if about[q.id] and about[q.id] <= set(held_out)]
 
 
 def asked_elsewhere(datasets: Sequence[Dataset], here: Dataset) -> Dataset:
     """Return some answerable questions of other sets, as unanswerable ones put to the archive of this one."""
     questions = []
-    for other in datasets:
-        if other.name != here.name:
-            answerable = tuple(q for q in other.questions if q.answerable)
-            questions += [
-                q.model_copy(
-                    update={
-                        "id": f"{other.name}: {q.id}",
-                        "answerable": False,
-                        "type": f"from {other.name}",
-                        "answers": (),
-                        "evidence": (),
-                    }
-                )
-                for q in other.model_copy(update={"questions": answerable}).limited(FROM_EACH).questions
-            ]
+    for other in (dataset for dataset in datasets if dataset.name != here.name):
+        answerable = tuple(q for q in other.questions if q.answerable)
+        unanswered = {"answerable": False, "type": f"from {other.name}", "answers": (), "evidence": ()}
+        for question in other.model_copy(update={"questions": answerable}).limited(FROM_EACH).questions:
+            questions.append(question.model_copy(update={"id": f"{other.name}: {question.id}", **unanswered}))
     return here.model_copy(update={"questions": tuple(questions), "qrels": {}})

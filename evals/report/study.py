@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import qa
+from embeddings.reading.hub import HubReader
 from embeddings.reading.load import BUNDLED_NAME
+from embeddings.reading.reader import Reader
+from embeddings.reading.reading import Reading
 from evals import metrics
 from evals.archives import archive_of
 from evals.baselines import rank_all
 from evals.dataset import Dataset, Question
+from evals.internals import WithoutScope, names_articles, threshold, time_stages
 from evals.outcomes import Outcome, Part, examine
-from evals.report.ablations import (
-    RememberingReader,
-    WithoutHeaders,
-    WithoutScope,
-    names_articles,
-    reopened,
-)
 from evals.report.sets import asked_elsewhere
-from evals.report.stages import time_stages
-from evals.rows import Row, rows
-from qa.answering import weights
+from evals.summary import Row, rows
 from qa.settings import NO_READER, Settings
 
 OURS, WITH_READER, WITHOUT_READER = "ours", "with the reader", "no reader"
-NO_HEADER, NO_HISTORY, NO_MENTIONS = "no header", "no history", "no mentions"
+NO_HISTORY, NO_SCOPE = "no history", "no scope"
 TIMED = 30
 """Questions of a set whose stages are timed."""
-TOLD_EACH = 250
-"""Questions after which progress is told."""
+PROGRESS_EVERY = 250
+"""Questions between two lines of progress."""
 
 Run = tuple[Outcome, ...]
 Orders = dict[str, Sequence[str]]
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -90,30 +84,56 @@ def scores_of(run: Run, metric: str) -> dict[str, float]:
     return {o.id: o.scores[metric] for o in run if metric in o.scores}
 
 
-def study(
-    dataset: Dataset, settings: Settings, others: Sequence[Dataset], tell: Callable[[str], None]
-) -> Study:
+class RememberingReader(Reader):
+    """A reader that reads nothing twice: most variants of an archive read the same passages."""
+
+    def __init__(self, reader: Reader | HubReader) -> None:
+        self.fingerprint = reader.fingerprint
+        self._reader = reader
+        self._known: dict[tuple[str, str, str], Reading] = {}
+
+    def read(
+        self, question: str, passages: Sequence[str], titles: Sequence[str] | None = None
+    ) -> list[Reading]:
+        """Read as the reader does, but only what is new."""
+        keys = [(question, *pair) for pair in zip(titles or [""] * len(passages), passages, strict=True)]
+        new = [key for key in dict.fromkeys(keys) if key not in self._known]
+        readings = self._reader.read(question, [key[2] for key in new], [key[1] for key in new])
+        self._known.update(zip(new, readings, strict=True))
+        return [self._known[key] for key in keys]
+
+    def reads(self, question: str) -> bool:
+        """Whether the reader can read a question."""
+        return self._reader.reads(question)
+
+
+def reopened(archive: qa.Archive, **changes: object) -> qa.Archive:
+    """Open an archive once more under other settings; with the same reader, where they name the same."""
+    settings = archive.settings.model_copy(update=changes)
+    other = qa.Archive.open(archive.path, settings=settings)
+    if settings.reader == archive.settings.reader:
+        other.reader = archive.reader
+    return other
+
+
+def study(dataset: Dataset, settings: Settings, others: Sequence[Dataset], tell: Tell) -> Study:
     """Ask everything of one set.
 
     Args:
         dataset: The set; every question of it is asked.
         settings: Of the archive that is called ours.
         others: Sets some of whose questions are asked of this archive too; this one is passed over.
-        tell: Told what is being done.
+        tell: Called with what is being done.
     """
     with archive_of(dataset, settings) as ours, ExitStack() as stack:
-        has_reader = ours.reader is not None
-        other = WITHOUT_READER if has_reader else WITH_READER
-        archives = {
-            OURS: ours,
-            other: stack.enter_context(reopened(ours, reader=NO_READER if has_reader else BUNDLED_NAME)),
-        }
+        other, reader = (WITHOUT_READER, NO_READER) if ours.reader else (WITH_READER, BUNDLED_NAME)
+        archives = {OURS: ours, other: stack.enter_context(reopened(ours, reader=reader))}
         timed = dataset.limited(TIMED).questions
         stages, thresholds = {}, {}
         for system, archive in archives.items():
             tell(f"timing {len(timed)} questions, {system}")
             stages[system] = time_stages(archive, timed)
-            thresholds[system] = _threshold(archive, timed[0])
+            thresholds[system] = threshold(archive, timed[0])
             if archive.reader:
                 archive.reader = RememberingReader(archive.reader)
         foreign = asked_elsewhere(others, dataset)
@@ -122,21 +142,19 @@ def study(
         elsewhere: dict[str, Run] = {}
         for system, archive in archives.items():
             runs[system] = _ask(archive, dataset, "all", system, tell)
-            willing = stack.enter_context(reopened(archive, refuse=0.0))
-            always[system] = _ask(willing, dataset, "answers", f"{system}, never refusing", tell)
+            refuse_off = stack.enter_context(reopened(archive, refuse=0.0))
+            always[system] = _ask(refuse_off, dataset, "answers", f"{system}, never refusing", tell)
             if foreign.questions:
-                of_others = f"{system}, questions of other sets"
-                elsewhere[system] = _ask(archive, foreign, "answers", of_others, tell)
+                what = f"{system}, questions of other sets"
+                elsewhere[system] = _ask(archive, foreign, "answers", what, tell)
         orders = {system: _orders(run) for system, run in runs.items()}
         for name, changed in _ablations(ours, dataset, tell):
             orders[name] = orders[OURS] | _orders(changed)
             if changed[0].answer is not None:
-                kept = {o.id: o for o in runs[OURS]}
-                runs[name] = tuple((kept | {o.id: o for o in changed}).values())
+                runs[name] = tuple(({o.id: o for o in runs[OURS]} | {o.id: o for o in changed}).values())
         tell("ranking by the baselines")
         relevant = {q.id: gold for q in dataset.questions if (gold := dataset.relevant(q))}
-        baselines = rank_all(ours, [q for q in dataset.questions if q.id in relevant])
-        orders |= {name: dict(found) for name, found in baselines.items()}
+        orders |= rank_all(ours, [q for q in dataset.questions if q.id in relevant])  # type: ignore[arg-type]
         about = ours.describe()
     tell("summing up")
     return Study(
@@ -156,17 +174,10 @@ def study(
     )
 
 
-def _threshold(archive: qa.Archive, question: Question) -> float:
-    """Return the confidence below which questions in the language of this one are refused."""
-    if archive.settings.refuse is not None:
-        return archive.settings.refuse
-    return weights.of(archive.reader_for(question.question), archive.encoder).refuse
-
-
-def _ask(archive: qa.Archive, dataset: Dataset, part: Part, name: str, tell: Callable[[str], None]) -> Run:
+def _ask(archive: qa.Archive, dataset: Dataset, part: Part, name: str, tell: Tell) -> Run:
     found: list[Outcome] = []
     for outcome in examine(archive, dataset, part):
-        if len(found) % TOLD_EACH == 0:
+        if len(found) % PROGRESS_EVERY == 0:
             tell(f"{name}: {len(found)} of {len(dataset.questions)} questions asked")
         found.append(outcome)
     return tuple(found)
@@ -176,25 +187,18 @@ def _orders(run: Iterable[Outcome]) -> Orders:
     return {o.id: o.ranking for o in run if o.ranking is not None}
 
 
-def _ablations(
-    archive: qa.Archive, dataset: Dataset, tell: Callable[[str], None]
-) -> Iterator[tuple[str, Run]]:
+def _ablations(archive: qa.Archive, dataset: Dataset, tell: Tell) -> Iterator[tuple[str, Run]]:
     """Yield, by the name of the part left out, what became of the questions that may need it.
 
-    What bears on the search alone is left out of the search alone.
+    The scope is left out of the search alone.
     """
 
-    def left(name: str, system: qa.Archive, questions: Sequence[Question], part: Part) -> tuple[str, Run]:
+    def asked(name: str, system: qa.Archive, questions: Sequence[Question], part: Part) -> tuple[str, Run]:
         chosen = dataset.model_copy(update={"questions": tuple(questions)})
         return name, _ask(system, chosen, part, name, tell)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="evals-") as folder,
-        WithoutHeaders.of(archive, Path(folder)) as bare,
-    ):
-        yield left(NO_HEADER, bare, dataset.questions, "retrieval")
-    if told := [q.model_copy(update={"history": ()}) for q in dataset.questions if q.history]:
-        yield left(NO_HISTORY, archive, told, "all")
+    if no_history := [q.model_copy(update={"history": ()}) for q in dataset.questions if q.history]:
+        yield asked(NO_HISTORY, archive, no_history, "all")
     if naming := [q for q in dataset.questions if names_articles(archive, q)]:
-        with WithoutScope.of(archive) as deaf:
-            yield left(NO_MENTIONS, deaf, naming, "retrieval")
+        with WithoutScope.of(archive) as no_scope:
+            yield asked(NO_SCOPE, no_scope, naming, "retrieval")

@@ -7,23 +7,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 
 import click
 
 from embeddings import EmbeddingError, load_encoder
-from evals.speed import machine
+from evals import machine
 from evals.speed.asking import asking
-from evals.speed.corpus import made_corpora, real_corpus
-from evals.speed.encoding import encoding
-from evals.speed.growing import growing
-from evals.speed.ready import ReadyVectors
-from evals.speed.real import Real
-from evals.speed.report import Report, described
+from evals.speed.corpus import ReadyVectors, Real, made_corpora, real_corpus
+from evals.speed.peers import OURS, PEERS, missing
+from evals.speed.report import Group, Report
 from evals.speed.run import Run
-from evals.speed.searching import Search
-from evals.speed.systems import OURS, PEERS, missing
-from evals.speed.table import Group
+from evals.speed.searching import Search, encoding, growing
 from evals.speed.worker import WorkerFailed
 from qa.errors import QAError
 from qa.settings import PREFIX, Settings
@@ -81,7 +77,8 @@ def main(
     if settings.model and not alone:
         raise click.UsageError("The others know only the bundled model: unset QA_MODEL, or measure --alone.")
     command = f"python -m evals.speed {' '.join(sys.argv[1:])}".strip()
-    about, warning = described(), machine.warning()
+    distributions = dict.fromkeys(needed for peer in PEERS.values() for needed in peer)
+    about, warning = f"{date.today()}; {machine.description(distributions)}", machine.warning()
     if warning:
         click.echo(f"evals.speed: {warning}", err=True)
     groups: list[Group] = []

@@ -11,9 +11,9 @@ from typing import Any
 
 import qa
 from embeddings.reading.load import BUNDLED_NAME
+from evals.speed.peers import OURS
+from evals.speed.report import Cell, Group, Row
 from evals.speed.run import Run
-from evals.speed.systems import OURS
-from evals.speed.table import Cell, Group, Row
 from evals.speed.worker import WorkerFailed
 from qa.settings import NO_READER, Settings
 

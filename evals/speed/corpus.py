@@ -1,23 +1,28 @@
-"""Corpora on disk: of real articles, and of any size, their articles resampled from real sentences."""
+"""What is searched: real articles, corpora of any size resampled from their sentences, and vectors that are ready.
+
+A ready vector needs no encoding, which would take hours for a million passages. It is the vector of the real passage
+that the passage's first sentence comes from, moved by noise with the covariance of real vectors. It depends on the
+passage's text alone, so that every system gets the same vector for the same passage, in whatever order it asks.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 import qa
 from embeddings import Encoder
-from evals.speed.ready import ReadyVectors
-from evals.speed.real import Real
+from evals.dataset import Dataset, DatasetError
+from qa.settings import Settings
 from qa.text import chunking
 from qa.text.sentences import split
 from qa.types import embedded_text, header
@@ -30,7 +35,131 @@ SENTENCES = 3, 15
 CHARACTERS = 20, 400
 """Characters of a sentence that is used, at least and at most."""
 ADDED_FILES = 7
+NOISE = 0.75
+"""Length of the noise against the covariance's own: leaves a cosine of about 0.8 to the real vector."""
 BATCH = 2048
+"""Vectors made at once, so that the memory measured is a system's own."""
+ARRAYS, OPENINGS = "vectors.npz", "openings.json"
+
+Vectors = NDArray[np.float32]
+
+
+class Real(NamedTuple):
+    """Real articles, and questions over them."""
+
+    articles: tuple[qa.Article, ...]
+    questions: tuple[str, ...]
+
+    @classmethod
+    def load(cls, data: Path | None, settings: Settings) -> Real:
+        """Read an evaluation folder, or all that lie in a folder, or by default the seeds.
+
+        Raises:
+            DatasetError: There is none, or one cannot be read.
+        """
+        if data is None:
+            asked = Dataset.load().questions
+            return cls(tuple(qa.default_archive(settings)), tuple(q.question for q in asked))
+        corpora = [data / "corpus.jsonl", *sorted(data.glob("*/corpus.jsonl"))]
+        folders = [corpus.parent for corpus in corpora if corpus.exists()]
+        if not folders:
+            raise DatasetError(f"{data}: holds no corpus.jsonl, nor does a folder in it")
+        articles = [article for folder in folders for article in _articles(folder)]
+        asked = tuple(question for folder in folders for question in Dataset.load(folder).questions)
+        # The bundled model reads English: questions in another script would measure nothing.
+        usable = (q.question for q in asked if q.answerable and q.judged and q.question.isascii())
+        if not (questions := tuple(usable)):
+            raise DatasetError(f"{data}: holds no answerable question in English")
+        return cls(tuple(articles), questions)
+
+    def sample(self, count: int) -> list[str]:
+        """Return that many questions at most, the same ones every time."""
+        return random.Random(0).sample(self.questions, min(count, len(self.questions)))
+
+    def shuffled(self) -> list[qa.Article]:
+        """Return the articles in a random order, the same one every time."""
+        return random.Random(1).sample(self.articles, len(self.articles))
+
+
+def _articles(folder: Path) -> Iterator[qa.Article]:
+    path = folder / "corpus.jsonl"
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+                yield qa.Article(
+                    id=f"{folder.name}/{number}",
+                    title=row.get("title") or folder.name,
+                    text=row["text"],
+                    source=row.get("source"),
+                    published=row.get("date") or row.get("published"),
+                )
+            except (ValueError, KeyError) as error:
+                raise DatasetError(f"{path}:{number}: not an article ({error})") from None
+
+
+class ReadyVectors:
+    """Passages to unit vectors, some ten microseconds each.
+
+    Args:
+        real: Vectors of real passages: (n, dim), rows of length 1.
+        openings: Sentence → the row of ``real`` whose passage it stands in.
+    """
+
+    def __init__(self, real: Vectors, openings: Mapping[str, int]) -> None:
+        self.real = real
+        self.openings = openings
+        # A factor F of the covariance, F'F = C, has the rows of the centred vectors' own R of QR.
+        centred = (real - real.mean(axis=0)) / np.sqrt(len(real))
+        self._factor = np.asarray(np.linalg.qr(centred, mode="r"), np.float32)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load what :meth:`save` wrote."""
+        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+            real = arrays["real"]
+        return cls(real, json.loads((folder / OPENINGS).read_text(encoding="utf-8")))
+
+    def save(self, folder: Path) -> None:
+        """Write everything into a folder."""
+        np.savez(folder / ARRAYS, real=self.real)
+        (folder / OPENINGS).write_text(json.dumps(self.openings), encoding="utf-8")
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of passages as they are embedded, behind their header: (len(texts), dim)."""
+        vectors = np.empty((len(texts), self.real.shape[1]), np.float32)
+        for at in range(0, len(texts), BATCH):
+            vectors[at : at + BATCH] = self._batch(texts[at : at + BATCH])
+        return vectors
+
+    def _batch(self, texts: Sequence[str]) -> Vectors:
+        digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
+        seeds = [int.from_bytes(digest, "little") for digest in digests]
+        rows = [
+            self.openings.get(opening(text), seed % len(self.real))
+            for text, seed in zip(texts, seeds, strict=True)
+        ]
+        drawn = np.empty((len(texts), len(self._factor)), np.float32)
+        for row, seed in zip(drawn, seeds, strict=True):
+            np.random.Generator(np.random.SFC64(seed)).standard_normal(dtype=np.float32, out=row)
+        vectors = self.real[rows] + NOISE * (drawn @ self._factor)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def opening(text: str) -> str:
+    """Return the first sentence of a passage that stands behind its header, one sentence a line."""
+    return text.split("\n", 2)[1] if "\n" in text else text
+
+
+class ReadyEncoder:
+    """A real encoder that looks passages up instead of encoding them; questions and tokens are its work."""
+
+    def __init__(self, encoder: Encoder, ready: ReadyVectors) -> None:
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dim, self.max_tokens = encoder.dim, encoder.max_tokens
+        self.encode = ready
+        self.encode_queries = encoder.encode_queries
+        self.token_spans = encoder.token_spans
 
 
 class Corpus(NamedTuple):
@@ -50,7 +179,7 @@ class Corpus(NamedTuple):
         with (self.folder / "passages.jsonl").open(encoding="utf-8") as file:
             yield from map(json.loads, file)
 
-    def nearest(self, ready: ReadyVectors, queries: NDArray[np.float32], k: int) -> list[list[str]]:
+    def nearest(self, ready: ReadyVectors, queries: Vectors, k: int) -> list[list[str]]:
         """Return the ``k`` nearest passages of each query, found by comparing it with every vector."""
         scores = np.empty((len(queries), 0), np.float32)
         texts: list[list[str]] = [[] for _ in queries]
@@ -87,8 +216,8 @@ def made_corpora(
     real: Real, encoder: Encoder, sizes: Sequence[int], folder: Path, further: int = 1000
 ) -> Made:
     """Make corpora of these sizes, the smaller ones the beginnings of the larger, unless they are there."""
-    told = f"{FORMAT} {chunking.VERSION} {encoder.fingerprint} {sorted(sizes)} {further}"
-    made_of = hashlib.sha256(told.encode())
+    settings = f"{FORMAT} {chunking.VERSION} {encoder.fingerprint} {sorted(sizes)} {further}"
+    made_of = hashlib.sha256(settings.encode())
     for article in real.articles:
         made_of.update(article.text_sha256.encode())
     home = folder / f"corpora-{made_of.hexdigest()[:12]}"
@@ -127,7 +256,7 @@ def _ready(real: Real, encoder: Encoder) -> tuple[ReadyVectors, list[tuple[qa.Ar
 
 
 def _usable(sentence: str) -> bool:
-    """Whether a sentence stays one, and the only one, on a line of its own."""
+    """Whether a sentence on a line of its own is still split off as one sentence."""
     fewest, most = CHARACTERS
     return fewest <= len(sentence) <= most and "\n" not in sentence and not sentence[0].islower()
 
@@ -144,13 +273,7 @@ def _resampled(
         chosen = draw.sample(sentences, min(len(sentences), length // 2))
         chosen += draw.choices(everything, k=length - len(chosen))
         draw.shuffle(chosen)
-        yield qa.Article(
-            id=f"{prefix}{number}",
-            title=like.title,
-            text="\n".join(chosen),
-            source=like.source,
-            published=like.published,
-        )
+        yield like.model_copy(update={"id": f"{prefix}{number}", "text": "\n".join(chosen)})
 
 
 def _write(articles: Iterable[qa.Article], encoder: Encoder, folders: dict[int, Path]) -> dict[int, Corpus]:

@@ -1,29 +1,134 @@
-"""What a user would take instead: each with its own defaults, the bundled model's weights, hybrid search."""
+"""What is measured: this program and what a user would take instead, each behind one interface.
+
+A system runs in a process of its own. It is loaded once; then it indexes, or opens what it indexed before. The others
+have their own defaults, the bundled model's weights, and hybrid search. Each imports what it needs when it is loaded,
+so that no cold start pays for another system.
+"""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from evals.machine import installed
 
-from embeddings.encoding.load import bundled_folder
-from evals.speed.ready import ReadyVectors
-from evals.speed.systems import Passages
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from embeddings import Encoder
+    from evals.speed.corpus import Corpus, ReadyVectors
+
+    Vector = NDArray[np.float32]
+
+OURS, PLAIN, TXTAI, LLAMA_INDEX = (
+    "archive-qa",
+    "sentence-transformers + FAISS + bm25s",
+    "txtai",
+    "llama-index",
+)
+PEERS = {
+    PLAIN: ("bm25s", "PyStemmer", "sentence-transformers", "faiss-cpu"),
+    TXTAI: ("txtai", "transformers", "faiss-cpu"),
+    LLAMA_INDEX: (
+        "llama-index-core",
+        "llama-index-embeddings-huggingface",
+        "llama-index-retrievers-bm25",
+        "llama-index-vector-stores-faiss",
+        "faiss-cpu",
+    ),
+}
+"""The distributions that each needs."""
+
 
 DEPTH, RRF_K = 100, 60
 NODES = 2048
 """Nodes that llama-index inserts at once, its own default."""
 
 
-class Plain:
+class System(Protocol):
+    """Hybrid search over passages with the bundled model's weights."""
+
+    def load(self) -> None:
+        """Import the libraries and load the model."""
+
+    def encode(self, texts: list[str]) -> None:
+        """Encode passages."""
+
+    def encode_question(self, text: str) -> None:
+        """Encode a question."""
+
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
+        """Index passages into an empty folder, encoding them unless vectors are ready; all is written in the end."""
+
+    def open(self, folder: Path) -> None:
+        """Open what :meth:`index` left in a folder."""
+
+    def search(self, question: str, k: int) -> Sequence[str]:
+        """Return the texts of the best passages by dense and keyword search, best first."""
+
+    def nearest(self, vector: Vector, k: int) -> list[str]:
+        """Return the passages that the dense search alone finds nearest to a vector, behind their headers."""
+
+
+class _ArchiveQA:
+    """This program: an archive, filled from JSON Lines and searched."""
+
+    def load(self) -> None:
+        import qa
+        from embeddings import load_encoder
+
+        self._qa, self._settings = qa, qa.Settings.from_environ()
+        self._encoder = load_encoder(self._settings.model, self._settings.cache_dir)
+
+    def encode(self, texts: list[str]) -> None:
+        self._encoder.encode(texts)
+
+    def encode_question(self, text: str) -> None:
+        self._encoder.encode_queries([text])
+
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
+        with self._qa.Archive.create(folder, settings=self._settings) as archive:
+            archive.encoder = self._encoding(ready)
+            archive.add(corpus.jsonl)
+
+    def open(self, folder: Path) -> None:
+        self._archive = self._qa.Archive.open(folder, settings=self._settings)
+        self._archive.encoder = self._encoder
+
+    def search(self, question: str, k: int, *, read: bool = False) -> list[str]:
+        """Return the best passage of each article; unless the reader reads, in the order that fusion gives them."""
+        return [hit.text for hit in self._archive.search(question, k=k, read=read)]
+
+    def nearest(self, vector: Vector, k: int) -> list[str]:
+        from evals.internals import nearest_passages
+
+        return nearest_passages(self._archive, vector, k)
+
+    def add(self, file: Path, ready: ReadyVectors | None) -> tuple[float, float]:
+        """Add a file of articles and remove them again; return the seconds of each."""
+        self._archive.encoder = self._encoding(ready)
+        ids = [json.loads(line)["id"] for line in file.read_text(encoding="utf-8").splitlines()]
+        started = time.perf_counter()
+        self._archive.add(file)
+        added = time.perf_counter()
+        self._archive.remove(ids)
+        return added - started, time.perf_counter() - added
+
+    def _encoding(self, ready: ReadyVectors | None) -> Encoder:
+        from evals.speed.corpus import ReadyEncoder
+
+        return ReadyEncoder(self._encoder, ready) if ready else self._encoder
+
+
+class _Plain:
     """sentence-transformers, an exact FAISS index and bm25s, fused by reciprocal rank: fifty lines by hand."""
 
     def load(self) -> None:
-        """Load the model."""
         import bm25s
         import faiss
         import Stemmer
@@ -31,19 +136,17 @@ class Plain:
 
         self._bm25s, self._faiss = bm25s, faiss
         self._stemmer = Stemmer.Stemmer("english")
-        self._model = SentenceTransformer(str(bundled_folder()), device="cpu")
+        self._model = SentenceTransformer(_bundled(), device="cpu")
 
     def encode(self, texts: list[str]) -> Any:
-        """Encode passages."""
         return self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
 
     def encode_question(self, text: str) -> Any:
-        """Encode a question."""
         return self.encode([text])
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         """Index the passages in memory, then write everything out."""
-        texts = list(passages.texts())
+        texts = list(corpus.texts())
         vectors = ready(texts) if ready else self.encode(texts)
         dense = self._faiss.IndexFlatIP(vectors.shape[1])
         dense.add(vectors)
@@ -71,7 +174,7 @@ class Plain:
                 scores[row] = scores.get(row, 0.0) + 1 / (RRF_K + rank)
         return [self._texts[row] for row in sorted(scores, key=lambda row: -scores[row])[:k]]
 
-    def nearest(self, vector: NDArray[np.float32], k: int) -> list[str]:
+    def nearest(self, vector: Vector, k: int) -> list[str]:
         """Ask FAISS alone."""
         return [self._texts[row] for row in self._dense.search(vector[None], k)[1][0]]
 
@@ -79,28 +182,25 @@ class Plain:
         return self._bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, show_progress=False)
 
 
-class Txtai:
+class _Txtai:
     """txtai's hybrid index with stored content."""
 
     def load(self) -> None:
-        """Load the model."""
         self._models: dict[str, Any] = {}
         self._embeddings = self._new()
 
     def encode(self, texts: list[str]) -> None:
-        """Encode passages."""
         self._embeddings.batchtransform(texts, "data")
 
     def encode_question(self, text: str) -> None:
-        """Encode a question."""
         self._embeddings.transform(text, "query")
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         """Stream the passages into an index and save it."""
         embeddings = self._new()
         if ready:
             embeddings.model.encode = lambda texts, category=None: ready(texts)
-        embeddings.index.vector_index(enumerate(passages.texts()))
+        embeddings.index(enumerate(corpus.texts()))
         embeddings.save(str(folder))
         embeddings.close()
 
@@ -112,7 +212,7 @@ class Txtai:
         """Ask txtai."""
         return [row["text"] for row in self._embeddings.search(question, k)]
 
-    def nearest(self, vector: NDArray[np.float32], k: int) -> list[str]:
+    def nearest(self, vector: Vector, k: int) -> list[str]:
         """Ask txtai's vector index alone."""
         rows = ", ".join(str(row) for row, _ in self._embeddings.ann.search(vector[None], k)[0])
         found = self._embeddings.search(f"SELECT text FROM txtai WHERE indexid IN ({rows})", k)
@@ -121,28 +221,25 @@ class Txtai:
     def _new(self) -> Any:
         from txtai import Embeddings
 
-        model = str(bundled_folder())
+        model = _bundled()
         return Embeddings(path=model, content=True, hybrid=True, gpu=False, models=self._models)
 
 
-class LlamaIndex:
+class _LlamaIndex:
     """llama-index: its FAISS store and its BM25 retriever, fused by reciprocal rank."""
 
     def load(self) -> None:
-        """Load the model."""
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-        self._model = HuggingFaceEmbedding(model_name=str(bundled_folder()), device="cpu")
+        self._model = HuggingFaceEmbedding(model_name=_bundled(), device="cpu")
 
     def encode(self, texts: list[str]) -> None:
-        """Encode passages."""
         self._model.get_text_embedding_batch(texts)
 
     def encode_question(self, text: str) -> None:
-        """Encode a question."""
         self._model.get_query_embedding(text)
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> None:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> None:
         """Insert the passages batch by batch, then build the keyword index over all of them."""
         import faiss
         from llama_index.core import StorageContext, VectorStoreIndex
@@ -154,7 +251,7 @@ class LlamaIndex:
         store = FaissVectorStore(faiss_index=faiss.IndexFlatIP(dim))
         storage = StorageContext.from_defaults(vector_store=store)
         index = VectorStoreIndex([], storage_context=storage, embed_model=self._model)
-        texts = enumerate(passages.texts())
+        texts = enumerate(corpus.texts())
         while batch := list(islice(texts, NODES)):
             nodes = [TextNode(id_=str(number), text=text) for number, text in batch]
             if ready:
@@ -188,10 +285,32 @@ class LlamaIndex:
         )  # fmt: skip
         return [found.node.get_content() for found in both.retrieve(question)]
 
-    def nearest(self, vector: NDArray[np.float32], k: int) -> list[str]:
+    def nearest(self, vector: Vector, k: int) -> list[str]:
         """Ask its vector index alone."""
         from llama_index.core.schema import QueryBundle
 
         retriever = self._index.as_retriever(similarity_top_k=k)
         found = retriever.retrieve(QueryBundle("", embedding=vector.tolist()))
         return [entry.node.get_content() for entry in found]
+
+
+def _bundled() -> str:
+    from embeddings.encoding.load import bundled_folder
+
+    return str(bundled_folder())
+
+
+def load_system(name: str) -> System:
+    """Make the system of that name."""
+    kinds: dict[str, type[System]] = {
+        OURS: _ArchiveQA,
+        PLAIN: _Plain,
+        TXTAI: _Txtai,
+        LLAMA_INDEX: _LlamaIndex,
+    }
+    return kinds[name]()
+
+
+def missing(name: str) -> list[str]:
+    """Return the distributions that a peer needs and that are not installed."""
+    return [needed for needed in PEERS[name] if installed(needed) is None]

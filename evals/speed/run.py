@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import click
 
-from evals.speed.machine import available_memory
+from evals.machine import available_memory
 from evals.speed.worker import Worker, WorkerFailed
 
 REST = 0.3

@@ -1,10 +1,10 @@
-"""The stage that indexes, opens and searches one made corpus by every system."""
+"""The stages over corpora: encode and index real passages, search made ones, add articles to archives of every size."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -14,23 +14,67 @@ from numpy.typing import NDArray
 
 from embeddings.reading.load import BUNDLED_NAME
 from evals.speed.asking import COLD_RUNS, QA, from_shell
-from evals.speed.corpus import Corpus
-from evals.speed.machine import available_memory
-from evals.speed.ready import ReadyVectors
+from evals.speed.corpus import ADDED_FILES, Corpus, Made, ReadyVectors
+from evals.speed.peers import OURS
+from evals.speed.report import LESS, MORE, Cell, Group, Row
 from evals.speed.run import Run
-from evals.speed.systems import OURS
-from evals.speed.table import LESS, MORE, Cell, Group, Row
 from evals.speed.worker import K, Worker, WorkerFailed
 from qa.settings import NO_READER
 
+WARMING = 100
+"""Passages encoded beforehand: enough for an encoder that treats many otherwise than few."""
 SLOW = 30.0
 """A cold start that takes more seconds is not repeated."""
 TURN = 20
 """Questions that a system answers before it is another one's turn."""
+REFERENCE = 10_000
+"""The largest archive is compared with the one nearest to this many passages."""
+UNCOUNTED, READY = 1, 3
+"""Additions that only warm up; additions with ready vectors. In the rest the articles are encoded."""
+
+
+def encoding(corpus: Corpus, questions: Sequence[str], repetitions: int, run: Run) -> Group:
+    """Let each system encode the passages, index them, and encode questions."""
+    run.tell(f"encoding and indexing {corpus.passages:,} real passages")
+    texts = list(corpus.texts())
+    scratch = run.folder / "encoded"
+    shutil.rmtree(scratch, ignore_errors=True)
+
+    def encode_and_index(worker: Worker, number: int) -> tuple[float, float]:
+        folder = scratch / f"{worker.system}-{number}"
+        return worker.call("encode", texts), worker.call("index", corpus, folder, None)
+
+    def ask(worker: Worker, _: int) -> list[float]:
+        return list(worker.call("encode_questions", questions))
+
+    with run.workers({name: name for name in run.systems}, "encoding") as workers:
+        run.turns(workers, "encoding", 1, lambda worker, _: worker.call("encode", texts[:WARMING]))
+        both = run.turns(workers, "encoding and indexing", repetitions, encode_and_index)
+        run.turns(workers, "encoding questions", 1, ask)
+        asked = run.turns(workers, "encoding questions", repetitions, ask)
+    shutil.rmtree(scratch, ignore_errors=True)
+    alone, whole, share = (
+        {name: Cell.of([of(*seconds) for seconds in times]) for name, times in both.items()}
+        for of in (
+            lambda alone, _: corpus.passages / alone,
+            lambda _, whole: corpus.passages / whole,
+            lambda alone, whole: 100 * alone / whole,
+        )
+    )
+    query = {name: Cell.of([*chain(*times)], 1000) for name, times in asked.items()}
+    return Group(
+        f"{corpus.passages:,} real passages of {corpus.articles:,} articles",
+        [
+            Row("encoder alone, passages/s", alone, MORE),
+            Row("indexed from JSON Lines, passages/s", whole, MORE),
+            Row("indexing, share of the encoder's own speed, %", share),
+            Row("one question encoded, ms", query, LESS),
+        ],
+    )
 
 
 class Search:
-    """One corpus and the systems' indexes of it.
+    """One made corpus and the systems' indexes of it.
 
     Args:
         corpus: What is indexed.
@@ -64,10 +108,10 @@ class Search:
         """Do all of it; only our own index is left in its folder."""
         for system in self._run.draw.sample(self._run.systems, len(self._run.systems)):
             self._index(system)
-        for heat in self._heats():
-            self._search(heat, repetitions)
+        indexed = list(self._samples.get("disk", {}))
+        self._search(indexed, repetitions)
         self._start_cold(repetitions)
-        for system in self._samples.get("disk", {}):
+        for system in indexed:
             if system != OURS:
                 shutil.rmtree(self.folder(system))
         return Group(f"{self._size} of {self._corpus.articles:,} articles", list(self._rows()))
@@ -91,23 +135,8 @@ class Search:
                 files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
                 self._add("disk", system, sum(files) / 2**20)
 
-    def _heats(self) -> Iterator[list[str]]:
-        """Group the systems so that each group fits into memory; ours is in all of them."""
-        free = (available_memory() or sys.maxsize) / 2**20
-        peaks = {system: peak for system, (peak,) in self._samples.get("peak", {}).items()}
-        ours = [OURS] if OURS in peaks else []
-        heat, taken = list(ours), 0.0
-        for system in sorted(peaks.keys() - {OURS}, key=peaks.__getitem__):
-            if len(heat) > len(ours) and taken + peaks[system] > free:
-                yield heat
-                heat, taken = list(ours), 0.0
-            heat.append(system)
-            taken += peaks[system]
-        if heat:
-            yield heat
-
-    def _search(self, heat: Sequence[str], repetitions: int) -> None:
-        self._run.tell(f"searching {self._size}: {', '.join(heat)}")
+    def _search(self, systems: Sequence[str], repetitions: int) -> None:
+        self._run.tell(f"searching {self._size}: {', '.join(systems)}")
         what = f"{self._size}, searching"
         blocks = [self._questions[at : at + TURN] for at in range(0, len(self._questions), TURN)]
 
@@ -117,7 +146,7 @@ class Search:
         def open_(worker: Worker, _: int) -> float:
             return float(worker.call("open", self.folder(worker.system), self._questions[0]))
 
-        with self._run.workers({system: system for system in heat}, what) as workers:
+        with self._run.workers({system: system for system in systems}, what) as workers:
             for system, (seconds,) in self._run.turns(workers, what, 1, open_).items():
                 self._add("open", system, seconds)
             self._run.turns(workers, what, len(blocks), ask)
@@ -186,3 +215,53 @@ class Search:
 def _recall(exact: Sequence[str], found: Sequence[str]) -> float:
     """Return the share of the nearest passages that were found."""
     return len(set(exact) & set(found)) / len(set(exact))
+
+
+def growing(made: Made, ready: ReadyVectors, archives: Mapping[int, Path], question: str, run: Run) -> Group:
+    """Add some articles at a time to our archives, in turns, and remove them again; the size must not matter.
+
+    Args:
+        made: Has the articles.
+        ready: Their vectors.
+        archives: Passages → the archive's folder.
+        question: Asked when an archive is opened.
+        run: Has the processes.
+    """
+    run.tell(f"adding {made.further:,} articles at a time")
+    labels = {f"{passages:,} passages": folder for passages, folder in archives.items()}
+    with run.workers(dict.fromkeys(labels, OURS), "adding") as workers:
+        folders = {worker: labels[label] for label, worker in workers.items()}
+
+        def add(worker: Worker, number: int) -> tuple[float, float]:
+            vectors = ready if number < UNCOUNTED + READY else None
+            added, removed = worker.call("add", made.added(number), vectors)
+            return added, removed
+
+        run.turns(workers, "opening", 1, lambda worker, _: worker.call("open", folders[worker], question))
+        took = run.turns(workers, "adding", ADDED_FILES, add)
+        memory = run.turns(workers, "adding", 1, lambda worker, _: float(worker.call("peak")))
+    rows: list[Row] = []
+    measured: dict[str, dict[str, list[float]]] = {
+        "vectors ready, s": {},
+        "encoded, s": {},
+        "removed again, s": {},
+    }
+    for label, times in took.items():
+        added, removed = (list(seconds) for seconds in zip(*times[UNCOUNTED:], strict=True))
+        for measure, values in zip(measured, (added[:READY], added[READY:], removed), strict=True):
+            measured[measure][label] = values
+    for measure, by_label in (measured | {"memory at most, MB": memory}).items():
+        rows += _rows_by_size(
+            measure, {label: Cell.of(values) for label, values in by_label.items()}, archives
+        )
+    return Group(f"{made.further:,} more articles", rows)
+
+
+def _rows_by_size(measure: str, cells: Mapping[str, Cell], archives: Mapping[int, Path]) -> Iterator[Row]:
+    """Yield a row for each size, and one that compares the largest with the reference."""
+    for label, cell in cells.items():
+        yield Row(f"{measure}: {label}", {OURS: cell})
+    nearest = min(archives, key=lambda passages: abs(passages - REFERENCE))
+    small, large = f"{nearest:,} passages", f"{max(archives):,} passages"
+    if small != large and small in cells and large in cells:
+        yield Row(f"{measure}: {large} : {small}", {OURS: Cell(cells[large].value / cells[small].value)})

@@ -1,4 +1,4 @@
-"""A system in a process of its own: nothing it imports, keeps or breaks touches the others.
+"""A system in a process of its own, so that nothing it imports, keeps or breaks affects the others.
 
 ``python -m evals.speed.worker SYSTEM FOLDER QUESTION`` opens an index and asks it, from a cold start.
 """
@@ -12,17 +12,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.speed.systems import Passages, System, load_system
+from evals.speed.peers import load_system
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evals.speed.ours import ArchiveQA
-    from evals.speed.ready import ReadyVectors
+    from evals.speed.corpus import Corpus, ReadyVectors
 
 K = 10
 """Results asked for."""
@@ -32,24 +32,22 @@ class WorkerFailed(Exception):
     """A system could not do what it was asked; the message says why."""
 
 
-class Bench:
+class _Bench:
     """What is done with a system inside its process. Durations are in seconds, memory in MB."""
 
     def __init__(self, name: str) -> None:
-        self._system: System = load_system(name)
+        self._system: Any = load_system(name)
         self._system.load()
 
     def encode(self, texts: list[str]) -> float:
-        """Encode passages."""
         return _seconds(self._system.encode, texts)
 
     def encode_questions(self, texts: Sequence[str]) -> list[float]:
-        """Encode questions one by one."""
         return [_seconds(self._system.encode_question, text) for text in texts]
 
-    def index(self, passages: Passages, folder: Path, ready: ReadyVectors | None) -> float:
+    def index(self, corpus: Corpus, folder: Path, ready: ReadyVectors | None) -> float:
         """Index passages into a folder that does not exist yet."""
-        return _seconds(self._system.index, passages, folder, ready)
+        return _seconds(self._system.index, corpus, folder, ready)
 
     def open(self, folder: Path, question: str) -> float:
         """Open an index and ask it the first question."""
@@ -62,9 +60,9 @@ class Bench:
 
     def read(self, questions: Sequence[str]) -> list[float]:
         """Ask our archive, which lets its reader read, after one question that is not timed."""
-        ours = self._ours()
-        ours.read(questions[0], K)
-        return [_seconds(ours.read, question, K) for question in questions]
+        read = partial(self._system.search, k=K, read=True)
+        read(questions[0])
+        return [_seconds(read, question) for question in questions]
 
     def nearest(self, vectors: NDArray[Any]) -> list[list[str]]:
         """Return what the dense search alone finds for each vector."""
@@ -72,7 +70,8 @@ class Bench:
 
     def add(self, file: Path, ready: ReadyVectors | None) -> tuple[float, float]:
         """Add a file of articles to our archive and remove them again."""
-        return self._ours().add(file, ready)
+        seconds: tuple[float, float] = self._system.add(file, ready)
+        return seconds
 
     def memory(self) -> float:
         """Return what the process occupies, mapped files included."""
@@ -81,12 +80,6 @@ class Bench:
     def peak(self) -> float:
         """Return the most that the process has occupied."""
         return _memory("VmHWM")
-
-    def _ours(self) -> ArchiveQA:
-        from evals.speed.ours import ArchiveQA
-
-        assert isinstance(self._system, ArchiveQA)
-        return self._system
 
 
 class Worker:
@@ -113,7 +106,7 @@ class Worker:
         self._answer()
 
     def call(self, method: str, *args: Any) -> Any:
-        """Call a method of :class:`Bench` there.
+        """Call a method of :class:`_Bench` there.
 
         Raises:
             WorkerFailed: It raised, took too long, or the process died.
@@ -156,7 +149,7 @@ def _serve(system: str, log: Path, connection: Connection, memory: int | None) -
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     try:
-        bench = Bench(system)
+        bench = _Bench(system)
     except Exception as error:  # noqa: BLE001 - whatever a library raises is told to the parent
         connection.send((False, _said(error)))
         return

@@ -1,7 +1,8 @@
-"""Trains the reader: one pass over (question, passage) for relevance, answer span and answerability.
+"""Trains the reader, and fits the coefficients that go with it.
 
     python -m evals.training train --data DIR --out DIR --steps 4400
     python -m evals.training export --data DIR --out DIR --weights embeddings/weights/reader
+    python -m evals.training fit --data DIR --data DIR --reader bundled
 
 `train` continues from the checkpoint in --out if there is one, else from the weights that --start names; the learning
 rate reaches zero at its last step.
@@ -11,229 +12,44 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import random
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
-from evals.training import data as reader_data
-from evals.training import mining as reader_mining
-from evals.training.model import (
-    embed_texts,
-    exported,
-    loss_of,
-    pair_encoder,
-    pretrained_folder,
-    pretrained_model,
-)
-from evals.training.sampler import Example, Sampler
+from embeddings import load_encoder
+from embeddings.reading.reader import Reader
+from evals.training import data as reading_data
+from evals.training import export as exporting
+from evals.training.fit import fit_command
+from evals.training.loop import CHECKPOINT, EARLIER, Run, Training, mined, train_loop
+from evals.training.model import pair_encoder, pretrained_folder, pretrained_model
+from evals.training.sampler import Sampler
+from qa.settings import Settings
 
-if TYPE_CHECKING:
-    import torch
-
-_log = logging.getLogger(__name__)
-EARLIER = "earlier.pt"
-_KEPT_AT = 0.7
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a run depends on besides its data.
-
-    Attributes:
-        steps: updates of the weights.
-        batch: examples in a step.
-        rate: peak learning rate of the encoder.
-        head_rate: peak learning rate of the fresh heads.
-        warmup: fraction of the steps until the peak.
-        relevance_weight: weight of the relevance loss beside the span loss.
-        dropout: of the encoder's hidden states.
-        ema: decay of the averaged weights per step.
-        seed: of the split, the stream of examples and the fresh weights.
-        stream: added to the seed of the stream alone: another number, other examples of the same split.
-    """
-
-    steps: int = 4400
-    batch: int = 16
-    rate: float = 1.5e-4
-    head_rate: float = 5e-4
-    warmup: float = 0.04
-    relevance_weight: float = 1.0
-    dropout: float = 0.1
-    weight_decay: float = 0.01
-    ema: float = 0.995
-    seed: int = 3
-    stream: int = 0
-
-
-def rate_at(progress: float, warmup: float) -> float:
-    """Share of the peak learning rate: linear up to `warmup`, then linear down to zero at progress 1."""
-    return min(progress / warmup, max(0.0, 1.0 - progress) / (1.0 - warmup))
-
-
-def mined(data: reader_data.ReadingData, out: Path) -> dict[str, list[str]]:
-    """Hard negatives, from the cache in `out` where it is of the same split."""
-    path = out / "negatives.json"
-    if path.exists():
-        cached = json.loads(path.read_text(encoding="utf-8"))
-        if cached["held_out"] == list(data.held_out):
-            negatives: dict[str, list[str]] = cached["negatives"]
-            return negatives
-    _log.info("mining hard negatives")
-    negatives = reader_mining.mine_negatives(data, embed_texts)
-    path.write_text(json.dumps({"held_out": data.held_out, "negatives": negatives}), encoding="utf-8")
-    return negatives
-
-
-class Run:
-    """A training run: model, averaged weights, optimizer and the steps it has done."""
-
-    def __init__(self, model: torch.nn.Module, training: Training) -> None:
-        """Starts a run on `model`."""
-        import torch
-
-        self.model = model
-        self.training = training
-        self.average = {n: p.detach().clone() for n, p in model.named_parameters()}
-        encoder = [(n, p) for n, p in model.named_parameters() if n.startswith("encoder.")]
-        heads = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
-        plain = [p for n, p in encoder if p.ndim < 2 or "embeddings" in n]
-        matrices = [p for n, p in encoder if not (p.ndim < 2 or "embeddings" in n)]
-        self.peaks = (training.rate, training.rate, training.head_rate)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": training.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-                {"params": heads, "weight_decay": training.weight_decay},
-            ],
-            fused=True,
-        )
-        self.steps = 0
-
-    @property
-    def progress(self) -> float:
-        """Share of the steps that are done."""
-        return self.steps / self.training.steps
-
-    def step(self, batch: Sequence[Example]) -> tuple[float, float]:
-        """One update; returns the span and the relevance loss."""
-        import torch
-
-        share = rate_at(self.progress, self.training.warmup)
-        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * share
-        span, relevance = loss_of(self.model, batch, self.training.relevance_weight)
-        torch.autograd.backward(span + relevance)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.steps += 1
-        decay = min(self.training.ema, self.steps / (self.steps + 10))
-        parameters = dict(self.model.named_parameters())
-        torch._foreach_lerp_(
-            [self.average[n] for n in parameters], [p.detach() for p in parameters.values()], 1.0 - decay
-        )
-        return span.item(), relevance.item()
-
-    def save(self, path: Path) -> None:
-        """Writes the whole state aside, then moves it in."""
-        import torch
-
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-        }
-        aside = path.with_suffix(".tmp")
-        torch.save(state, aside)
-        aside.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Continues from `save`; tensors only, no code is loaded."""
-        import torch
-
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps = state["steps"]
-
-    def start_from(self, folder: Path) -> None:
-        """Begins with the weights that `export` wrote to `folder`."""
-        import torch
-
-        stored = exported(folder)
-        self.average = {n: torch.from_numpy(stored[n]) for n in self.average}
-        self.model.load_state_dict(self.average, strict=False)
-
-    def restore_average(self, folder: Path) -> None:
-        """Reads the averaged weights of a run: the mean of its end and its earlier state."""
-        import torch
-
-        states = [folder / "checkpoint.pt", folder / EARLIER]
-        read = [torch.load(path, weights_only=True)["average"] for path in states if path.exists()]
-        self.average = {n: torch.stack([r[n] for r in read]).mean(0) for n in read[0]}
-
-    def use_average(self) -> torch.nn.Module:
-        """The model with the averaged weights, for measuring and export."""
-        self.model.load_state_dict(self.average, strict=False)
-        return self.model.eval()
-
-
-def train_loop(run: Run, batches: Iterator[list[Example]], out: Path, *, save_every: int = 200) -> None:
-    """Steps until the last one, saving every `save_every` steps and at the end.
-
-    The weights that the run began with, or those at 70 % of the steps, are kept: averaged with the end, they read
-    unseen articles better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    """
-    kept_at = round(_KEPT_AT * run.training.steps)
-    losses: list[tuple[float, float]] = []
-    examples, since = 0, time.monotonic()
-    run.model.train()
-    while run.progress < 1.0:
-        batch = next(batches)
-        losses.append(run.step(batch))
-        examples += len(batch)
-        if not math.isfinite(sum(losses[-1])):
-            raise click.ClickException(f"the loss is not finite at step {run.steps}: lower the learning rate")
-        if run.steps % 50 == 0:
-            span, relevance = np.mean(losses, axis=0)
-            speed = examples / (time.monotonic() - since)
-            _log.info(
-                "step %d, %.1f %%: span %.3f, relevance %.3f, %.1f examples/s",
-                run.steps, 100 * run.progress, span, relevance, speed,
-            )  # fmt: skip
-            losses, examples, since = [], 0, time.monotonic()
-        if run.steps == kept_at and not (out / EARLIER).exists():
-            run.save(out / EARLIER)
-        if run.steps % save_every == 0:
-            run.save(out / "checkpoint.pt")
-    run.save(out / "checkpoint.pt")
+SETTINGS = "training.json"
+FOLDER = click.Path(path_type=Path)
+EXISTING = click.Path(path_type=Path, exists=True)
 
 
 @click.group()
 def main() -> None:
-    """Train and export the reader."""
+    """Train and export the reader; fit the coefficients."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
 
+main.add_command(fit_command)
+
+
 @main.command()
-@click.option("--data", "root", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--data", "root", type=EXISTING, required=True)
+@click.option("--out", type=FOLDER, required=True)
 @click.option("--steps", default=Training.steps, show_default=True)
 @click.option("--threads", default=2, show_default=True)
-@click.option("--seed", default=3, show_default=True)
+@click.option("--seed", default=Training.seed, show_default=True)
 @click.option("--rate", default=Training.rate, show_default=True)
-@click.option(
-    "--start", type=click.Path(path_type=Path, exists=True), help="Folder of exported weights to begin with."
-)
+@click.option("--start", type=EXISTING, help="Folder of exported weights to begin with.")
 @click.option(
     "--stream", default=0, show_default=True, help="Draws other examples, as a run that --start begins wants."
 )
@@ -249,31 +65,31 @@ def train(
     random.seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     training = Training(steps=steps, seed=seed, rate=rate, stream=stream)
-    (out / "training.json").write_text(json.dumps(asdict(training), indent=1), encoding="utf-8")
-    data = reader_data.load(root, seed=seed)
-    _log.info("held out: %s", ", ".join(data.held_out))
-    negatives = mined(data, out)
+    (out / SETTINGS).write_text(json.dumps(asdict(training), indent=1), encoding="utf-8")
+    data = reading_data.load(root, seed=seed)
+    logging.info("held out: %s", ", ".join(data.held_out))
+    negatives = mined(data, out, load_encoder(None, Settings.from_environ().cache_dir).encode)
     run = Run(pretrained_model(training.dropout), training)
-    if (out / "checkpoint.pt").exists():
-        run.restore(out / "checkpoint.pt")
+    if (out / CHECKPOINT).exists():
+        run.restore(out / CHECKPOINT)
     elif start is not None:
         run.start_from(start)
         run.save(out / EARLIER)
     sampler = Sampler(data, negatives, pair_encoder(), seed=seed + stream + run.steps)
-    # what begins with a trained reader goes on where its training ended: in the last phase
+    # a run that starts from a trained reader continues where its training ended: in the last phase
     phase = (lambda: 1.0) if start is not None else (lambda: run.progress)
     train_loop(run, sampler.batches(size=training.batch, pool=12, progress=phase), out)
 
 
 @main.command()
-@click.option("--data", "root", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--out", type=click.Path(path_type=Path, exists=True), required=True, help="Folder of the run.")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--data", "root", type=EXISTING, required=True)
+@click.option("--out", type=EXISTING, required=True, help="Folder of the run.")
+@click.option("--weights", type=FOLDER, required=True, help="Folder to write.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--questions", default=0, help="Measure on so many questions only; 0 means all.")
 @click.option("--measure/--no-measure", default=True, show_default=True)
 @click.option(
-    "--note", "notes", multiple=True, help="What the settings do not tell about the run; for the card."
+    "--note", "notes", multiple=True, help="For the card: what the settings do not say about the run."
 )
 def export(
     root: Path, out: Path, weights: Path, threads: int, questions: int, measure: bool, notes: tuple[str, ...]
@@ -281,31 +97,26 @@ def export(
     """Convert the run in --out, averaged with its earlier state; measure it and write the card."""
     import torch
 
-    from embeddings.reading.reader import Reader
-    from evals.training import export as reader_export
-
     torch.set_num_threads(threads)
-    training = json.loads((out / "training.json").read_text(encoding="utf-8"))
-    run = Run(pretrained_model(0.0), Training(**training))
-    run.restore(out / "checkpoint.pt")
+    settings = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+    run = Run(pretrained_model(0.0), Training(**settings))
+    run.restore(out / CHECKPOINT)
     run.restore_average(out)
     model, encoder = run.use_average(), pair_encoder()
-    config = reader_export.graph_config(model.get_submodule("encoder").config, encoder.max_tokens)
-    reader_export.write_weights(model, pretrained_folder() / "tokenizer.json", weights, config)
+    config = exporting.graph_config(model.get_submodule("encoder").config, encoder.max_tokens)
+    exporting.write_weights(model, pretrained_folder() / "tokenizer.json", weights, config)
     reader = Reader.load(weights, threads=threads)
-    data = reader_data.load(root, seed=training["seed"])
-    asked = random.Random(training["seed"]).sample(data.dev, questions) if questions else data.dev
+    data = reading_data.load(root, seed=settings["seed"])
+    asked = random.Random(settings["seed"]).sample(data.dev, questions) if questions else data.dev
     measured: dict[str, dict[str, float]] = {}
     if measure:
-        measured["Reading"] = reader_export.measure_reading(reader, data, asked)
-        measured["Reranking"] = reader_export.measure_reranking(reader, data, asked, embed_texts)
-        measured["Agreement with float32"] = reader_export.agreement(
-            model, encoder, reader, data, asked[:300]
-        )
-        measured["Latency"] = reader_export.latency(reader, data)
-    reader_export.write_card(weights, root, data, training, measured, notes)
+        measured["Reading"] = exporting.measure_reading(reader, data, asked)
+        embed = load_encoder(None, Settings.from_environ().cache_dir).encode
+        measured["Reranking"] = exporting.measure_reranking(reader, data, asked, embed)
+        measured["Agreement with float32"] = exporting.agreement(model, encoder, reader, data, asked[:300])
+    exporting.write_card(weights, root, data, settings, measured, notes)
     click.echo(json.dumps(measured, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m evals.training")

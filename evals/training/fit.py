@@ -1,4 +1,4 @@
-"""Fits the coefficients in ``qa/weights.json`` on public questions: ``python -m evals.training.fit --data DIR … --reader …``.
+"""Fits the coefficients in ``weights.json`` on public questions: ``python -m evals.training fit --data DIR …``.
 
 Two models from the same evidence: which sentence to choose, a conditional logit over the sentences of a
 question (McFadden 1974), and how sure to be of the choice, a logistic regression over the chosen ones.
@@ -24,17 +24,13 @@ from embeddings.reading.load import BUNDLED_NAME
 from evals import metrics
 from evals.archives import archive_of
 from evals.dataset import Dataset, Question
+from evals.internals import select_sentences
 from evals.outcomes import gold_spans
+from evals.summary import MAX_FALSE_REFUSALS
 from qa.answering import weights
-from qa.answering.calibration import NEEDLESS
 from qa.answering.models import Models, SentenceVectors
-from qa.answering.selector import Candidate, Features, Selector
-from qa.query.encoded_query import EncodedQuery
-from qa.query.understanding import understand
-from qa.retrieval.retriever import PASSAGES_READ, load_passages, rank
+from qa.answering.selector import Candidate, Features
 from qa.settings import Settings
-from qa.storage.snapshot import Snapshot
-from qa.storage.transaction import Transaction
 
 REGULARISATION = 1e-4
 ELSEWHERE = 60
@@ -62,7 +58,7 @@ class Example(NamedTuple):
     """Whether the gold answer's place is known, and not only its article."""
 
 
-@click.command()
+@click.command("fit")
 @click.option("--data", "folders", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
 @click.option(
     "--only", multiple=True, metavar="SET=PREFIX,…", help="Use only questions about these articles of a set."
@@ -72,8 +68,8 @@ class Example(NamedTuple):
 )
 @click.option("--limit", default=400, show_default=True, help="Questions of each set.")
 @click.option("--out", type=click.Path(path_type=Path), default=weights.PATH, show_default=False)
-def main(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, out: Path) -> None:
-    """Collect evidence on the public sets and the seeds, fit, write the coefficients, and tell how well they do."""
+def fit_command(folders: Sequence[Path], only: Sequence[str], reader: str, limit: int, out: Path) -> None:
+    """Collect evidence on the public sets and the seeds, fit, write the coefficients, and print how good they are."""
     settings = Settings.from_environ().model_copy(update={"reader": reader})
     prefixes = {name: tuple(rest.split(",")) for name, _, rest in (entry.partition("=") for entry in only)}
     datasets = [_limited(Dataset.load(folder), prefixes, limit) for folder in [*folders, None]]
@@ -105,14 +101,11 @@ def _block(settings: Settings, reader: str | None) -> str:
 
 
 def _limited(dataset: Dataset, prefixes: dict[str, tuple[str, ...]], limit: int) -> Dataset:
+    wanted = prefixes.get(dataset.name)
     kept = [
         q
         for q in dataset.questions
-        if q.judged
-        and (
-            dataset.name not in prefixes
-            or any(e.doc_id.startswith(prefixes[dataset.name]) for e in q.evidence)
-        )
+        if q.judged and (wanted is None or any(e.doc_id.startswith(wanted) for e in q.evidence))
     ]
     Random(0).shuffle(kept)
     return dataset.model_copy(update={"questions": tuple(kept[:limit])})
@@ -127,23 +120,15 @@ def collect(
     shipped: weights.Weights = getattr(weights.load(), _block(archive.settings, used))
     chosen = shipped.model_copy(update={"reader": used})
     models = Models(archive.encoder, SentenceVectors(archive.encoder), reader, chosen)
-
-    def look(question: Question, transaction: Transaction, snapshot: Snapshot) -> list[Candidate]:
-        query, _ = understand(question.question, question.history, None, archive.settings)
-        asked = EncodedQuery.of(query, snapshot, archive.encoder)
-        ranked = rank(asked, 10, transaction, snapshot)
-        passages = load_passages(ranked[:PASSAGES_READ], transaction)
-        return Selector(asked, snapshot.keywords, models, sure=2.0).select(passages)
-
     for question in questions:
-        found = archive._published.reading(lambda tx, snapshot, q=question: look(q, tx, snapshot))  # type: ignore[misc]
+        found = select_sentences(archive, question, models, sure=2.0)
         if found:
             gold, located = _gold(archive, question, found) if home and question.answerable else (None, True)
             yield Example(
                 dataset=name,
                 home=home,
                 answerable=home and question.answerable,
-                evidence=np.array([c.evidence for c in found]),
+                evidence=np.array([c.features for c in found]),
                 gold=np.zeros(len(found), bool) if gold is None else gold,
                 located=located,
             )
@@ -171,7 +156,7 @@ def _gold(
 def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
     """Fit both models, each set weighing the same, and the threshold.
 
-    It refuses at most ``NEEDLESS`` of any set's answerable questions.
+    It refuses at most ``MAX_FALSE_REFUSALS`` of any set's answerable questions.
 
     Args:
         examples: The evidence.
@@ -186,7 +171,7 @@ def fit(examples: Sequence[Example], reader: str | None) -> weights.Weights:
     for example in examples:
         if example.home and example.answerable:
             sure.setdefault(example.dataset, []).append(_confidence(example, fitted))
-    refuse = min(float(np.quantile(values, NEEDLESS)) for values in sure.values())
+    refuse = min(float(np.quantile(values, MAX_FALSE_REFUSALS)) for values in sure.values())
     return fitted.model_copy(update={"refuse": round(refuse, 3)})
 
 
@@ -268,7 +253,7 @@ def _confidence(example: Example, fitted: weights.Weights) -> float:
 
 
 def describe(examples: Sequence[Example], fitted: weights.Weights) -> Iterator[str]:
-    """Tell, set by set, how often the right sentence is chosen and how well silence is told from answers."""
+    """Say, set by set, how often the right sentence is chosen and what the threshold refuses."""
     sure: dict[tuple[str, bool, bool], list[float]] = {}
     right: dict[str, list[bool]] = {}
     for example in examples:
@@ -277,14 +262,10 @@ def describe(examples: Sequence[Example], fitted: weights.Weights) -> Iterator[s
         if example.answerable:
             right.setdefault(example.dataset, []).append(bool(example.gold[_chosen(example, fitted.choice)]))
     for name, values in right.items():
-        own = np.quantile(sure[name, True, True], NEEDLESS)
+        own = np.quantile(sure[name, True, True], MAX_FALSE_REFUSALS)
         yield f"{name}: right sentence {np.mean(values):.3f} of {len(values)}; 8 % needless below {own:.3f}"
     yield f"threshold: {fitted.refuse:.3f}"
     for (name, home, is_answerable), confidences in sure.items():
         what = "answerable" if is_answerable else "unanswerable" if home else "asked elsewhere"
         refused = np.mean(np.array(confidences) < fitted.refuse)
         yield f"{name}, {what}: refused {refused:.3f}, n {len(confidences)}"
-
-
-if __name__ == "__main__":
-    main()

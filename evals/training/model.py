@@ -1,4 +1,4 @@
-"""The reader's network in torch, its starting weights, its loss; and the encoder that negatives are mined with."""
+"""The reader's network in torch, its starting weights and its loss."""
 
 from __future__ import annotations
 
@@ -131,30 +131,3 @@ def loss_of(
     labels = torch.tensor([e.label for e in batch])
     answerability = torch.nn.functional.binary_cross_entropy_with_logits(relevance, labels)
     return -log_mass.mean(), relevance_weight * answerability
-
-
-def embed_texts(texts: Sequence[str], *, batch: int = 64, longest: int = 160) -> NDArray[np.float32]:
-    """Unit mean-pooled all-MiniLM-L6-v2 vectors, shape (n, 384), texts cut to `longest` tokens."""
-    import torch
-    from tokenizers import Tokenizer
-    from transformers import BertModel
-
-    tokenizer = Tokenizer.from_file(str(pretrained_folder() / "tokenizer.json"))
-    tokenizer.enable_truncation(longest)
-    tokenizer.no_padding()
-    rows = [np.array(e.ids) for e in tokenizer.encode_batch(list(texts))]
-    encoder = BertModel.from_pretrained(str(pretrained_folder()), add_pooling_layer=False).eval()
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    out = np.zeros((len(rows), encoder.config.hidden_size), dtype=np.float32)
-    for begin in range(0, len(order), batch):
-        chosen = order[begin : begin + batch]
-        ids = np.zeros((len(chosen), len(rows[chosen[-1]])), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, i in enumerate(chosen):
-            ids[row, : len(rows[i])], mask[row, : len(rows[i])] = rows[i], 1
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-            hidden = encoder(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state
-        there = torch.from_numpy(mask).unsqueeze(-1).float()
-        mean = (hidden.float() * there).sum(1) / there.sum(1)
-        out[chosen] = torch.nn.functional.normalize(mean, dim=-1).numpy()
-    return out

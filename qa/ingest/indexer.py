@@ -1,7 +1,7 @@
-"""Articles → the database: what is new or changed is cut, encoded and stored, batch by batch.
+"""Owns one run of adding: what is new or changed is cut into passages, encoded and stored, batch by batch.
 
-Reading and cutting run in the caller's thread, encoding and writing beside it (:mod:`qa.ingest.pipeline`). What is
-in memory is bounded by the batches on their way, not by the archive.
+Loading and cutting run in the caller's thread, encoding and writing beside it (:mod:`qa.ingest.pipeline`). The memory
+this takes depends on the size of the batches in flight, not on the size of the archive.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings import Encoder
 from qa.errors import InputError
-from qa.ingest import near_duplicates as duplicates
+from qa.ingest import near_duplicates
 from qa.ingest.pipeline import Pipeline
 from qa.ingest.progress import IngestProgress, Watcher
 from qa.ingest.pruning import Pruner
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.registry import read_paths
-from qa.loaders.survey import Survey
+from qa.loaders.registry import load_paths
+from qa.loaders.walk import Survey
 from qa.storage.database import Database
 from qa.storage.write_transaction import WriteTransaction
 from qa.text import chunking
@@ -34,128 +34,123 @@ from qa.types import Article, IngestReport, Skipped, embedded_text, header
 BATCH_PASSAGES = 256
 """Passages that are encoded together, sorted by length, and stored in one transaction; whole articles."""
 FIRST_PASSAGES = 64
-"""Passages of the first batch; the next ones hold twice as many each, up to the above: so encoding begins soon."""
+"""Passages of the first batch, so that encoding begins soon; each next batch has twice as many, up to the above."""
 BATCH_ARTICLES = 1024
+"""Articles of a batch at most, copies and articles that are stored already included."""
 
 Input = str | Path | Article
-
-
-class ReadsPaths(Protocol):
-    """Reads files; :func:`qa.loaders.registry.read_paths` with its options set."""
-
-    def __call__(self, paths: Iterable[str | Path], *, survey: Survey) -> Iterator[LoadedArticle | Skipped]:
-        """Yield the articles of files, and why something is skipped."""
+LoadPaths = Callable[..., Iterator[LoadedArticle | Skipped]]
+"""Called with paths and ``survey=…``: :func:`qa.loaders.registry.load_paths` with its other options set."""
+Vectors = NDArray[np.float16] | Exception
+"""The vectors of an article, (passages, dim), or why there are none."""
 
 
 class ChunkedArticle(NamedTuple):
     """An article, new or changed, and the spans of its passages."""
 
-    found: LoadedArticle
+    loaded: LoadedArticle
     new: bool
     text_hash: bytes
     spans: list[Span]
     bands: list[int]
     copy: bool = False
-    """Whether the text is stored already, or will be, with another article."""
+    """Whether another article with the same text is stored or in flight; then there are no spans yet."""
 
     @property
     def texts(self) -> list[str]:
         """What is embedded for each passage."""
-        article = self.found.article
+        article = self.loaded.article
         head = header(article)
         return [embedded_text(head, article.text[start:end]) for start, end in self.spans]
 
 
 class Batch(NamedTuple):
-    """Articles that are encoded and stored together; ``fraction`` of the input is done with after them.
+    """Articles that are encoded and stored together."""
 
-    ``seen`` holds the files and ids of articles that are there already, but were not known to stand there, too.
-    """
-
-    cuts: list[ChunkedArticle]
+    articles: list[ChunkedArticle]
     seen: list[tuple[str, str]]
+    """File and id of each article that is stored already, but was not known to be in this file too."""
     fraction: float | None
+    """Share of the input that is done with after this batch."""
 
 
-Vectors = NDArray[np.float16] | Exception
-"""The vectors of an article, (passages, dim), or why there are none."""
 Encoded = tuple[Batch, list[Vectors]]
 
 
 class InFlight:
-    """Articles between the thread that reads and the one that writes: the last of each id, how many of each text."""
+    """Articles that were loaded but are not stored yet: the last one of each id, and how many have each text."""
 
     def __init__(self) -> None:
-        self._found: dict[str, LoadedArticle] = {}
+        self._articles: dict[str, LoadedArticle] = {}
         self._texts: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._articles)
 
     def get(self, article_id: str) -> LoadedArticle | None:
-        """Return the last of an article that is on its way, if there is one."""
-        return self._found.get(article_id)
+        """Return the last article with this id, if there is one."""
+        return self._articles.get(article_id)
 
-    def holds(self, hashed: bytes) -> bool:
-        """Whether a text is on its way, under any id."""
-        return hashed in self._texts
+    def has_text(self, text_hash: bytes) -> bool:
+        """Whether an article has this text, under any id."""
+        return text_hash in self._texts
 
-    def add(self, found: LoadedArticle, hashed: bytes) -> None:
-        """Take note of an article that sets out."""
+    def add(self, loaded: LoadedArticle, text_hash: bytes) -> None:
+        """Note an article that was put into a batch."""
         with self._lock:
-            self._found[found.article.id] = found
-            self._texts[hashed] += 1
+            self._articles[loaded.article.id] = loaded
+            self._texts[text_hash] += 1
 
-    def remove(self, found: LoadedArticle, hashed: bytes) -> None:
-        """Take note of one that has arrived, or was skipped."""
+    def remove(self, loaded: LoadedArticle, text_hash: bytes) -> None:
+        """Forget an article that was stored or skipped."""
         with self._lock:
-            self._texts[hashed] -= 1
-            if not self._texts[hashed]:
-                del self._texts[hashed]
-            if self._found.get(found.article.id) is found:
-                del self._found[found.article.id]
+            self._texts[text_hash] -= 1
+            if not self._texts[text_hash]:
+                del self._texts[text_hash]
+            if self._articles.get(loaded.article.id) is loaded:
+                del self._articles[loaded.article.id]
 
 
 def ingest(
-    sources: Input | Iterable[Input],
-    store: Database,
+    inputs: Input | Iterable[Input],
+    database: Database,
     encoder: Encoder,
-    read: ReadsPaths = read_paths,
+    load: LoadPaths = load_paths,
     stored: Callable[[], None] = lambda: None,
-    progress: Watcher | None = None,
+    watcher: Watcher | None = None,
     *,
     prune: bool = False,
 ) -> IngestReport:
-    """Stage articles, or files and folders of articles, which ``read`` reads; each batch is committed by itself.
+    """Stage articles, or files and folders of articles, which ``load`` loads; each batch is committed by itself.
 
-    ``stored`` is called after each batch, in a thread: it may publish what has been staged. An exception stops
-    all that runs; a note on it says what is kept.
+    ``stored`` is called in a thread after each batch; it may publish what has been staged. An exception stops the
+    whole run; a note on it says how many articles are stored.
 
     Raises:
         InputError: Nothing could be read at all.
     """
-    given = [sources] if isinstance(sources, str | Path | Article) else sources
+    given = [inputs] if isinstance(inputs, str | Path | Article) else inputs
     pruner = Pruner(given := list(given)) if prune else None
-    run = _Run(store, encoder, read, stored, IngestProgress(progress), pruner)
+    progress = IngestProgress(watcher)
+    run = _Run(database, encoder, load, stored, progress, pruner)
     try:
-        run.go(given)
+        run.add(given)
         if pruner:
-            pruner.prune(store, run.survey, run.tally)
+            pruner.prune(database, run.survey, progress)
     except InputError:
         raise
     except BaseException as error:
-        count = run.tally.stored
+        count = progress.stored
         kept = f"{count:,} article{' is' if count == 1 else 's are'} stored. " if count else ""
         error.add_note(f"{kept}Run the same command again; it goes on where it stopped.")
         raise
-    tally = run.tally
-    if tally.skipped and not (tally.added or tally.updated or tally.unchanged):
-        first = tally.skipped[0]
-        more = f" (and {len(tally.skipped) - 1} more)" if len(tally.skipped) > 1 else ""
+    if progress.skipped and not (progress.added or progress.updated or progress.unchanged):
+        first, *others = progress.skipped
+        more = f" (and {len(others)} more)" if others else ""
         raise InputError(f"Nothing could be read. {first.where}: {first.why}{more}.")
-    tally.tell("publishing", now=True)
-    return tally.report()
+    progress.notify("publishing", now=True)
+    return progress.report()
 
 
 class _Run:
@@ -163,176 +158,178 @@ class _Run:
 
     def __init__(
         self,
-        store: Database,
+        database: Database,
         encoder: Encoder,
-        read: ReadsPaths,
+        load: LoadPaths,
         stored: Callable[[], None],
-        tally: IngestProgress,
+        progress: IngestProgress,
         pruner: Pruner | None,
     ) -> None:
-        self.tally = tally
-        self._stored = stored
-        self._store = store
-        self._encoder = encoder
-        self._read = read
-        self._pruner = pruner
         self.survey = Survey()
-        self._pending = InFlight()
+        self._database = database
+        self._encoder = encoder
+        self._load = load
+        self._stored = stored
+        self._progress = progress
+        self._pruner = pruner
+        self._in_flight = InFlight()
 
-    def go(self, sources: Iterable[Input]) -> None:
-        """Read all sources and store what is new or changed."""
+    def add(self, inputs: Iterable[Input]) -> None:
+        """Load all inputs and store what is new or changed."""
         if (
-            self.tally.watched
-            and isinstance(sources, Sequence)
-            and not any(isinstance(source, Article) for source in sources)
+            self._progress.watched
+            and isinstance(inputs, Sequence)
+            and not any(isinstance(given, Article) for given in inputs)
         ):
-            self.survey.measure(cast(Sequence[str | Path], sources))
-        self.tally.tell(now=True)
-        with Pipeline(self._encode, self._write, self.tally.tell) as pipeline:
+            self.survey.measure(cast(Sequence[str | Path], inputs))
+        self._progress.notify(now=True)
+        with Pipeline(self._encode, self._write, self._progress.notify) as pipeline:
             batch, passages, enough = Batch([], [], None), 0, min(FIRST_PASSAGES, BATCH_PASSAGES)
-            for found in self._found(sources):
-                self.tally.tell()
-                passages += self._take(found, batch)
-                if passages >= enough or len(batch.cuts) + len(batch.seen) >= BATCH_ARTICLES:
+            for loaded in self._loaded(inputs):
+                self._progress.notify()
+                passages += self._put_into(batch, loaded)
+                if passages >= enough or len(batch.articles) + len(batch.seen) >= BATCH_ARTICLES:
                     pipeline.put(batch._replace(fraction=self._fraction()))
                     batch, passages, enough = Batch([], [], None), 0, min(2 * enough, BATCH_PASSAGES)
-            if batch.cuts or batch.seen:
+            if batch.articles or batch.seen:
                 pipeline.put(batch._replace(fraction=self._fraction()))
 
     def _fraction(self) -> float | None:
         total = self.survey.total
         return min(self.survey.done / total, 1.0) if total else None
 
-    def _found(self, sources: Iterable[Input]) -> Iterator[LoadedArticle]:
-        for are_articles, some in groupby(sources, lambda source: isinstance(source, Article)):
-            for found in (
-                map(LoadedArticle, cast(Iterable[Article], some))
-                if are_articles
-                else self._read(cast(Iterable[str | Path], some), survey=self.survey)
-            ):
-                self.tally.read += 1
-                if isinstance(found, Skipped):
-                    self.tally.skip(*found)
-                elif not found.article.text.strip():
-                    self.tally.skip(found.article.id, "the article has no text")
-                    self.survey.incomplete.add(found.file)
-                else:
-                    yield found
+    def _loaded(self, inputs: Iterable[Input]) -> Iterator[LoadedArticle]:
+        for item in self._items(inputs):
+            self._progress.read += 1
+            if isinstance(item, Skipped):
+                self._progress.skip(*item)
+            elif not item.article.text.strip():
+                self._progress.skip(item.article.id, "the article has no text")
+                self.survey.incomplete.add(item.file)
+            else:
+                yield item
 
-    def _take(self, found: LoadedArticle, batch: Batch) -> int:
-        """ChunkedArticle an article that is new or changed into a batch; return the number of its passages."""
-        article, _, file = found = self._named(found)
+    def _items(self, inputs: Iterable[Input]) -> Iterator[LoadedArticle | Skipped]:
+        for are_articles, some in groupby(inputs, lambda given: isinstance(given, Article)):
+            if are_articles:
+                yield from map(LoadedArticle, cast(Iterable[Article], some))
+            else:
+                yield from self._load(some, survey=self.survey)
+
+    def _put_into(self, batch: Batch, loaded: LoadedArticle) -> int:
+        """Cut an article that is new or changed and put it into a batch; return the number of its passages."""
+        loaded = self._with_own_id(loaded)
+        article = loaded.article
         if self._pruner:
-            self._pruner.note(file, article.id)
-        present = self._present(article.id)
-        if present and present.article == article:
-            self.tally.unchanged += 1
-            if not self._pending:
-                self.tally.fraction = self._fraction()
-            if not self._seen(found):
-                batch.seen.append((file, article.id))
+            self._pruner.note(loaded.file, article.id)
+        latest = self._latest(article.id)
+        if latest and latest.article == article:
+            self._progress.unchanged += 1
+            if not self._in_flight:
+                self._progress.fraction = self._fraction()
+            if not self._seen(loaded):
+                batch.seen.append((loaded.file, article.id))
             return 0
-        hashed = duplicates.text_hash(article.text)
-        if self._pending.holds(hashed) or self._held(hashed, article.id):
-            cut = ChunkedArticle(found, present is None, hashed, [], [], copy=True)
+        text_hash = near_duplicates.text_hash(article.text)
+        if self._in_flight.has_text(text_hash) or self._is_stored(text_hash, article.id):
+            chunked = ChunkedArticle(loaded, latest is None, text_hash, [], [], copy=True)
         else:
             try:
-                cut = self._cut(found, present is None, hashed)
+                chunked = self._chunk(loaded, latest is None, text_hash)
             except Exception as error:  # noqa: BLE001 - a text that breaks the tokenizer costs only itself
-                self.tally.skip(article.id, f"cannot be cut into passages: {error}")
+                self._progress.skip(article.id, f"cannot be cut into passages: {error}")
                 return 0
-        self._pending.add(found, hashed)
-        batch.cuts.append(cut)
-        return len(cut.spans)
+        self._in_flight.add(loaded, text_hash)
+        batch.articles.append(chunked)
+        return len(chunked.spans)
 
-    def _cut(self, found: LoadedArticle, new: bool, hashed: bytes) -> ChunkedArticle:
-        text = found.article.text
+    def _chunk(self, loaded: LoadedArticle, new: bool, text_hash: bytes) -> ChunkedArticle:
+        text = loaded.article.text
         spans = chunking.chunk(text, self._encoder.token_spans, self._encoder.max_tokens)
-        return ChunkedArticle(found, new, hashed, spans, duplicates.bands(text))
+        return ChunkedArticle(loaded, new, text_hash, spans, near_duplicates.bands(text))
 
-    def _held(self, hashed: bytes, article_id: str) -> bool:
-        with self._store.read() as transaction:
-            return transaction.holder(hashed, article_id) is not None
+    def _is_stored(self, text_hash: bytes, article_id: str) -> bool:
+        with self._database.read() as transaction:
+            return transaction.holder(text_hash, article_id) is not None
 
-    def _seen(self, found: LoadedArticle) -> bool:
-        pending = self._pending.get(found.article.id)
-        if pending and pending.file == found.file:
+    def _seen(self, loaded: LoadedArticle) -> bool:
+        before = self._in_flight.get(loaded.article.id)
+        if before and before.file == loaded.file:
             return True
-        with self._store.read() as transaction:
-            return transaction.seen(found.file, found.article.id)
+        with self._database.read() as transaction:
+            return transaction.seen(loaded.file, loaded.article.id)
 
-    def _present(self, article_id: str) -> LoadedArticle | None:
-        """Return an article as it will be once all that is on its way is stored."""
-        if pending := self._pending.get(article_id):
-            return pending
-        with self._store.read() as transaction:  # begun only now: what is no longer on its way is in it
+    def _latest(self, article_id: str) -> LoadedArticle | None:
+        """Return the article with this id as it will be once everything in flight is stored."""
+        if in_flight := self._in_flight.get(article_id):
+            return in_flight
+        with self._database.read() as transaction:  # begun only now: it holds what is no longer in flight
             article = transaction.latest(article_id)
             return LoadedArticle(article, transaction.origin(article_id)) if article else None
 
-    def _named(self, found: LoadedArticle) -> LoadedArticle:
-        """Keep two files of the same name apart: no article is updated from another file while its own exists."""
-        article, origin, _ = found
-        if origin is None or not (present := self._present(article.id)):
-            return found
-        earlier = present.origin
+    def _with_own_id(self, loaded: LoadedArticle) -> LoadedArticle:
+        """Keep two files of the same name apart: no file updates the article of another file that still exists."""
+        article, origin, _ = loaded
+        if origin is None or not (latest := self._latest(article.id)):
+            return loaded
+        earlier = latest.origin
         if earlier is None or earlier == origin or not Path(earlier).exists():
-            return found
-        if present.article == article:
-            return found._replace(origin=earlier)
+            return loaded
+        if latest.article == article:
+            return loaded._replace(origin=earlier)
         renamed = article.model_copy(update={"id": f"{Path(origin).parent.name}/{article.id}"})
-        return found._replace(article=renamed)
+        return loaded._replace(article=renamed)
 
     def _encode(self, batch: Batch) -> Encoded:
         try:
-            return batch, list(self._vectors(batch.cuts))
+            return batch, list(self._vectors(batch.articles))
         except Exception:  # noqa: BLE001 - raised again unless it is one text's fault
             self._encoder.encode([""])  # an encoder that cannot do this either is broken
         each: list[Vectors] = []
-        for cut in batch.cuts:
+        for chunked in batch.articles:
             try:
-                each.extend(self._vectors([cut]))
+                each.extend(self._vectors([chunked]))
             except Exception as error:  # noqa: BLE001 - a text that breaks the encoder costs only itself
                 each.append(error)
         return batch, each
 
-    def _vectors(self, cuts: Sequence[ChunkedArticle]) -> list[NDArray[np.float16]]:
-        texts = [text for cut in cuts for text in cut.texts]
+    def _vectors(self, articles: Sequence[ChunkedArticle]) -> list[NDArray[np.float16]]:
+        texts = [text for chunked in articles for text in chunked.texts]
         vectors = np.empty((len(texts), self._encoder.dim), np.float16)
         for at in range(0, len(texts), 2 * BATCH_PASSAGES):
             part = slice(at, at + 2 * BATCH_PASSAGES)
             vectors[part] = self._encoder.encode(texts[part])
-        ends = np.cumsum([len(cut.spans) for cut in cuts], dtype=np.int64)
-        return [vectors[end - len(cut.spans) : end] for cut, end in zip(cuts, ends, strict=True)]
+        ends = np.cumsum([len(chunked.spans) for chunked in articles], dtype=np.int64)
+        return [vectors[end - len(cut.spans) : end] for cut, end in zip(articles, ends, strict=True)]
 
     def _write(self, encoded: Encoded) -> None:
         batch, vectors = encoded
-        with self._store.write() as transaction:
-            vectors = [self._put(*each, transaction) for each in zip(batch.cuts, vectors, strict=True)]
+        with self._database.write() as transaction:
+            vectors = [self._put(*each, transaction) for each in zip(batch.articles, vectors, strict=True)]
             for file, article_id in batch.seen:
                 transaction.see(file, article_id)
         self._stored()
-        for cut, rows in zip(batch.cuts, vectors, strict=True):
-            article_id = cut.found.article.id
+        for chunked, rows in zip(batch.articles, vectors, strict=True):
             if isinstance(rows, Exception):
-                self.tally.skip(article_id, f"cannot be encoded: {rows}")
+                self._progress.skip(chunked.loaded.article.id, f"cannot be encoded: {rows}")
             else:
-                self.tally.count(new=cut.new, copy=cut.copy, passages=len(rows))
-            self._pending.remove(cut.found, cut.text_hash)
-        self.tally.fraction = batch.fraction
+                self._progress.count(new=chunked.new, copy=chunked.copy, passages=len(rows))
+            self._in_flight.remove(chunked.loaded, chunked.text_hash)
+        self._progress.fraction = batch.fraction
 
-    def _put(self, cut: ChunkedArticle, vectors: Vectors, transaction: WriteTransaction) -> Vectors:
+    def _put(self, chunked: ChunkedArticle, vectors: Vectors, transaction: WriteTransaction) -> Vectors:
         """Stage an article; return its vectors, or why it has none."""
         if isinstance(vectors, Exception):
             return vectors
-        (article, origin, file), hashed = cut.found, cut.text_hash
-        if not (cut.copy and transaction.put_copy(article, origin, hashed)):
-            if cut.copy:  # the article that held the text has changed meanwhile, or was skipped
+        (article, origin, file), text_hash = chunked.loaded, chunked.text_hash
+        if not (chunked.copy and transaction.put_copy(article, origin, text_hash)):
+            if chunked.copy:  # the article that had the text has changed meanwhile, or was skipped
                 try:
-                    cut = self._cut(cut.found, cut.new, hashed)
-                    (vectors,) = self._vectors([cut])
+                    chunked = self._chunk(chunked.loaded, chunked.new, text_hash)
+                    (vectors,) = self._vectors([chunked])
                 except Exception as error:  # noqa: BLE001 - costs only itself here too
                     return error
-            key = transaction.put(article, cut.spans, vectors, origin, hashed)
-            duplicates.link(transaction, key, article.text, cut.bands)
+            key = transaction.put(article, chunked.spans, vectors, origin, text_hash)
+            near_duplicates.link(transaction, key, article.text, chunked.bands)
         transaction.see(file, article.id)
         return vectors

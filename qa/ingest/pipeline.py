@@ -1,4 +1,4 @@
-"""Encoding and writing in threads of their own, beside the reading in the caller's: a short queue between them."""
+"""Owns the two threads, one encoding and one writing, that work beside the caller's, and the short queue to them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 PENDING = 3
-"""Batches on their way at a time: one is encoded, one written, one waits."""
+"""Batches in flight at a time: one is encoded, one is written, one waits."""
 POLL = 0.2
 """Seconds between two calls of ``idle``."""
 
@@ -18,17 +18,17 @@ Encoded = TypeVar("Encoded")
 
 
 class Pipeline(Generic[Batch, Encoded]):
-    """Takes batches, encodes and writes them in the order in which they came.
+    """Takes batches, and encodes and writes them in the order in which they came.
 
-    What goes wrong in a thread is raised by the next :meth:`put`, or at the end of the ``with`` block, and
-    nothing is written after it. When the block raises, what waits is dropped, and what is being encoded or
-    written is finished first.
+    What goes wrong in a thread is raised by the next :meth:`put` or at the end of the ``with`` block, and nothing
+    is written after it. When the block raises, the batch that is being encoded or written is finished, and those
+    that wait are dropped.
     """
 
     def __init__(
         self, encode: Callable[[Batch], Encoded], write: Callable[[Encoded], None], idle: Callable[[], None]
     ) -> None:
-        """Make one; ``idle`` is called now and then while the caller waits, in its thread."""
+        """Start the threads; ``idle`` is called every ``POLL`` seconds in the caller's thread while it waits."""
         self._encode = encode
         self._write = write
         self._idle = idle
@@ -41,7 +41,7 @@ class Pipeline(Generic[Batch, Encoded]):
         return self
 
     def put(self, batch: Batch) -> None:
-        """Hand over a batch; wait while too many are on their way."""
+        """Hand over a batch; wait while ``PENDING`` batches are in flight."""
         while len(self._pending) >= PENDING:
             self._await_first()
         encoded = self._encoding.submit(self._encode, batch)

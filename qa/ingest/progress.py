@@ -1,4 +1,4 @@
-"""What one run of adding has done so far: counted, and told to who wants to watch."""
+"""Owns the counts of one run of adding, and tells a watcher how far it has come."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ Watcher = Callable[[Progress], None]
 
 
 class IngestProgress:
-    """The counts of one run."""
+    """The counts of one run; their names are those of :class:`qa.IngestReport` and :class:`qa.Progress`."""
 
     def __init__(self, watcher: Watcher | None) -> None:
-        self.read = 0
-        self.added = 0
-        self.updated = 0
-        self.unchanged = 0
-        self.duplicates = 0
+        self.read = self.added = self.updated = self.unchanged = self.duplicates = self.passages = 0
         self.removed: list[str] = []
         self.skipped: list[Skipped] = []
-        self.passages = 0
         self.fraction: float | None = None
-        self.watched = watcher is not None
         self._watcher = watcher
         self._started = time.monotonic()
-        self._told = 0.0
+        self._notified = 0.0
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is told."""
+        return self._watcher is not None
 
     @property
     def stored(self) -> int:
-        """Articles that are in the database now and were not before."""
+        """Articles that this run has stored."""
         return self.added + self.updated + self.duplicates
 
     def count(self, *, new: bool, copy: bool, passages: int) -> None:
@@ -48,31 +47,16 @@ class IngestProgress:
         """Record why something is not stored."""
         self.skipped.append(Skipped(where, why[:300]))
 
-    def tell(self, stage: Literal["reading", "publishing"] = "reading", *, now: bool = False) -> None:
-        """Tell the watcher how far the run has come, unless it was told a moment ago."""
+    def notify(self, stage: Literal["reading", "publishing"] = "reading", *, now: bool = False) -> None:
+        """Tell the watcher how far the run has come, unless it was told less than ``EVERY`` seconds ago."""
         moment = time.monotonic()
-        if self._watcher and (now or moment - self._told >= EVERY):
-            self._told = moment
-            self._watcher(
-                Progress(
-                    stage=stage,
-                    read=self.read,
-                    skipped=len(self.skipped),
-                    unchanged=self.unchanged,
-                    stored=self.stored,
-                    passages=self.passages,
-                    seconds=moment - self._started,
-                    fraction=self.fraction,
-                )
-            )
+        if self._watcher and (now or moment - self._notified >= EVERY):
+            self._notified = moment
+            names = ("read", "unchanged", "stored", "passages", "fraction")
+            counts = {name: getattr(self, name) for name in names}
+            seconds = moment - self._started
+            self._watcher(Progress(stage=stage, skipped=len(self.skipped), seconds=seconds, **counts))
 
     def report(self) -> IngestReport:
         """Return what was done."""
-        return IngestReport(
-            added=self.added,
-            updated=self.updated,
-            unchanged=self.unchanged,
-            duplicates=self.duplicates,
-            removed=self.removed,
-            skipped=self.skipped,
-        )
+        return IngestReport(**{name: getattr(self, name) for name in IngestReport.model_fields})

@@ -1,4 +1,4 @@
-"""Whether an archive is sound: every passage, every count, every file; and what can be mended."""
+"""Owns the check of a whole archive (every passage, count and file), its repair, and the facts of ``qa info``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,28 @@ from qa.storage.generations import DERIVED, Generations
 from qa.storage.manifest import Manifest
 from qa.storage.snapshot import KEYWORDS, VECTORS, Snapshot
 from qa.storage.transaction import Transaction
-from qa.storage.write_transaction import COUNTED, WriteTransaction
+from qa.storage.write_transaction import COUNTED, INCOMING, WriteTransaction
 from qa.text import chunking
 from qa.types import Frozen, embedded_text, header
 
 NORM_TOLERANCE = 0.01
-"""How far the length of a stored vector may be from 1: float16 leaves less than 0.001."""
+"""How far the length of a stored vector may be from 1; rounding to float16 changes it by less than 0.001."""
 _RANGE = 50_000
+"""Passages whose ids are compared at a time."""
+_ORPHANED = (
+    "FROM passage WHERE article NOT IN (SELECT key FROM article WHERE current)"
+    f" AND article NOT IN ({INCOMING})"
+)
+_LOST = "FROM staged WHERE article IS NOT NULL AND article NOT IN (SELECT key FROM article)"
+_RECOUNTED = "SELECT source_key, count(*), count(published) FROM article WHERE current GROUP BY source_key"
+_COUNTS = "SELECT key, articles, dated FROM source"
+_MISCOUNTED = {
+    "{} passages belong to no article.": f"SELECT count(*) {_ORPHANED}",
+    "{} staged changes have lost their article.": f"SELECT count(*) {_LOST}",
+    "The number of articles is wrong for {} sources.": "SELECT count(DISTINCT key) FROM"
+    f" (SELECT * FROM ({_COUNTS} EXCEPT {_RECOUNTED}) UNION SELECT * FROM ({_RECOUNTED} EXCEPT {_COUNTS}))",
+}
+"""What may be wrong between the tables, and how many times it is."""
 
 
 class CheckReport(Frozen):
@@ -36,7 +51,7 @@ class CheckReport(Frozen):
     repaired: tuple[str, ...] = ()
     """What was wrong and has been mended."""
     notes: tuple[str, ...] = ()
-    """What is no damage, but worth knowing."""
+    """What is worth knowing but is no damage."""
 
     @property
     def ok(self) -> bool:
@@ -44,15 +59,16 @@ class CheckReport(Frozen):
         return not self.problems
 
 
-def check(store: Database, folder: Path) -> CheckReport:
-    """Look at everything; change nothing."""
+def check_archive(database: Database, folder: Path) -> CheckReport:
+    """Check everything; change nothing."""
     damage = [
-        f"The database is damaged: {problem}. Restore {store.path} from a copy, or index the articles again."
-        for problem in store.problems()
+        f"The database is damaged: {problem}. Restore {database.path} from a copy, or index the articles again."
+        for problem in database.problems()
     ]
     try:
-        with store.read() as transaction:
-            found = (*_unsound(transaction), *_miscounted(transaction), *_derived(transaction, folder))
+        with database.read() as transaction:
+            found = [sentence for sentence, _ in _unsound(transaction)]
+            found += [*_miscounted(transaction), *_derived(transaction, folder)]
             staged = transaction.query("SELECT count(*) FROM staged").fetchone()[0]
             articles, passages = transaction.coverage().articles, transaction.passage_count()
     except QAError as error:
@@ -61,56 +77,50 @@ def check(store: Database, folder: Path) -> CheckReport:
     return CheckReport(
         articles=articles,
         passages=passages,
-        problems=(*damage, *dict.fromkeys(sentence for sentence, _ in found)),
+        problems=(*damage, *dict.fromkeys(found)),
         notes=(waiting,) if staged else (),
     )
 
 
-def repair(
-    store: Database, folder: Path, published: Generations, encoder: Callable[[], Encoder]
+def repair_archive(
+    database: Database, folder: Path, published: Generations, encoder: Callable[[], Encoder]
 ) -> CheckReport:
-    """Mend what can be mended: passages from their articles' text, all else from articles and passages.
+    """Mend what can be mended: passages from the text of their articles, all else from articles and passages.
 
     Args:
-        store: The database.
-        folder: The archive's.
-        published: Its states.
-        encoder: Loads the archive's model; called only where passages have to be encoded again.
+        database: The archive's database.
+        folder: The archive's folder.
+        published: The published states of its indexes.
+        encoder: Loads the archive's model; called only if passages have to be encoded again.
 
     Raises:
         ArchiveBusy: Another process is writing.
         ArchiveError: There is no room, or nothing can be written.
     """
     with published.writing("repairing"):
-        before = check(store, folder)
-        if store.problems():
-            store.reindex()
-        with store.write() as transaction:
+        before = check_archive(database, folder)
+        if database.problems():
+            database.reindex()
+        with database.write() as transaction:
             broken = {article for _, article in _unsound(transaction) if article is not None}
-            transaction.run(
-                "DELETE FROM staged WHERE article IS NOT NULL AND article NOT IN (SELECT key FROM article)",
-                "DELETE FROM passage WHERE article NOT IN (SELECT key FROM article WHERE current)"
-                " AND article NOT IN (SELECT article FROM staged WHERE article IS NOT NULL)",
-                "DELETE FROM source",
-                COUNTED,
-            )
+            transaction.run(f"DELETE {_LOST}", f"DELETE {_ORPHANED}", "DELETE FROM source", COUNTED)
         for article_id in sorted(broken):
-            with store.write() as transaction:
+            with database.write() as transaction:
                 _cut_again(transaction, article_id, encoder())
-        with store.read() as transaction:
+        with database.read() as transaction:
             rebuild = any(True for _ in _derived(transaction, folder))
             staged, name = transaction.has_staged(), transaction.meta("derived")
         if rebuild or staged:
             published.publish(rebuild=rebuild)
         else:
             Snapshot.prune(folder / DERIVED, keep={name})
-    after = check(store, folder)
+    after = check_archive(database, folder)
     mended = tuple(problem for problem in before.problems if problem not in after.problems)
     return after.model_copy(update={"repaired": mended})
 
 
 def _unsound(transaction: Transaction) -> Iterator[tuple[str, str | None]]:
-    """Yield what is wrong with articles and passages, and the id of the article to cut again, if that helps."""
+    """Yield what is wrong with articles and passages, and the id of the article if cutting it again helps."""
     dim = int(transaction.meta("dim"))
     listed = transaction.query(
         "SELECT key, id FROM article WHERE same_as IS NULL AND (current OR key IN (SELECT article FROM staged))"
@@ -130,38 +140,20 @@ def _unsound(transaction: Transaction) -> Iterator[tuple[str, str | None]]:
                 yield f"Passage {number} lies outside its article {article_id!r}.", article_id
             values = np.frombuffer(vector, np.float16) if len(vector) == 2 * dim else np.empty(0, np.float16)
             length = float(np.linalg.norm(values.astype(np.float32)))
-            if not abs(length - 1) <= NORM_TOLERANCE:  # neither is it where a number is none
+            if not abs(length - 1) <= NORM_TOLERANCE:  # written so that it holds for NaN too
                 yield f"Passage {number} of article {article_id!r} has no sound vector.", article_id
         if number == 0:
             yield f"Article {article_id!r} has no passages.", article_id
 
 
-def _miscounted(transaction: Transaction) -> Iterator[tuple[str, None]]:
-    """Yield what is wrong between the tables."""
-    for sentence, sql in (
-        (
-            "{} passages belong to no article.",
-            "SELECT count(*) FROM passage WHERE article NOT IN (SELECT key FROM article WHERE current)"
-            " AND article NOT IN (SELECT article FROM staged WHERE article IS NOT NULL)",
-        ),
-        (
-            "{} staged changes have lost their article.",
-            "SELECT count(*) FROM staged WHERE article IS NOT NULL AND article NOT IN (SELECT key FROM article)",
-        ),
-        (
-            "The number of articles is wrong for {} sources.",
-            "SELECT count(DISTINCT key) FROM (SELECT * FROM (SELECT key, articles, dated FROM source EXCEPT"
-            " SELECT source_key, count(*), count(published) FROM article WHERE current GROUP BY source_key)"
-            " UNION SELECT * FROM (SELECT source_key, count(*), count(published) FROM article WHERE current"
-            " GROUP BY source_key EXCEPT SELECT key, articles, dated FROM source))",
-        ),
-    ):
+def _miscounted(transaction: Transaction) -> Iterator[str]:
+    for sentence, sql in _MISCOUNTED.items():
         if count := transaction.query(sql).fetchone()[0]:
-            yield sentence.format(f"{count:,}"), None
+            yield sentence.format(f"{count:,}")
 
 
-def _derived(transaction: Transaction, folder: Path) -> Iterator[tuple[str, None]]:
-    """Yield what is wrong with the indexes of the present state."""
+def _derived(transaction: Transaction, folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the search indexes."""
     derived, name = folder / DERIVED, transaction.meta("derived")
     try:
         if not name:
@@ -169,7 +161,7 @@ def _derived(transaction: Transaction, folder: Path) -> Iterator[tuple[str, None
         Manifest.read(derived / name).check(derived / name, thorough=True)
         snapshot = Snapshot.open(derived, name)
     except SnapshotDamaged as error:
-        yield f"The search index is damaged: {error}.", None
+        yield f"The search index is damaged: {error}."
         return
     last = max(transaction.last_passage(), *(part.bounds[1] for part in snapshot.vectors.parts), 0)
     for index, what in ((snapshot.vectors, "vectors"), (snapshot.keywords, "keywords")):
@@ -180,11 +172,11 @@ def _derived(transaction: Transaction, folder: Path) -> Iterator[tuple[str, None
             missing += len(np.setdiff1d(stored, held))
             foreign += len(held) - len(np.intersect1d(stored, held))
         if missing or foreign or len(index) != transaction.passage_count():
-            yield f"The index of {what} lacks {missing:,} passages and holds {foreign:,} that are gone.", None
+            yield f"The index of {what} lacks {missing:,} passages and holds {foreign:,} that are gone."
 
 
 def _cut_again(transaction: WriteTransaction, article_id: str, encoder: Encoder) -> None:
-    """Stage an article's passages anew, from its text."""
+    """Cut an article into passages again, encode them and stage them."""
     article = transaction.latest(article_id)
     if article is None:
         return
@@ -195,7 +187,7 @@ def _cut_again(transaction: WriteTransaction, article_id: str, encoder: Encoder)
 
 
 def describe(transaction: Transaction, folder: Path) -> dict[str, str | int]:
-    """Return what an archive holds, how large it is, and how its indexes stand."""
+    """Return what an archive holds, how large it is, and whether its indexes are sound."""
     coverage, name = transaction.coverage(), transaction.meta("derived")
     root = folder / DERIVED / name
     facts: dict[str, str | int] = {
@@ -227,6 +219,6 @@ def describe(transaction: Transaction, folder: Path) -> dict[str, str | int]:
 
 
 def _bytes(folder: Path) -> int:
-    """Sum the sizes of the files below a folder, each counted once though several names link to it."""
+    """Add up the sizes of the files below a folder; a file with several names counts once."""
     files = {(s.st_dev, s.st_ino): s.st_size for p in folder.rglob("*") if p.is_file() for s in [p.stat()]}
     return sum(files.values())

@@ -11,45 +11,37 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import Metered
-from qa.loaders.source import InputFile
-
-Expands = Callable[[BinaryIO], Any]
-"""Takes a stream of packed bytes and returns one of the bytes in it."""
 
 
-def read_gzip(source: InputFile) -> Iterator[InputFile]:
-    """Yield the file inside."""
-    yield _inside(source, gzip.open)
-
-
-def read_bzip2(source: InputFile) -> Iterator[InputFile]:
-    """Yield the file inside."""
-    yield _inside(source, bz2.open)
-
-
-def read_xz(source: InputFile) -> Iterator[InputFile]:
-    """Yield the file inside."""
-    yield _inside(source, lzma.open)
-
-
-def read_zstd(source: InputFile) -> Iterator[InputFile]:
-    """Yield the file inside."""
+def _open_zstd(packed: BinaryIO) -> Any:
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
         from backports import zstd
 
-    yield _inside(source, zstd.open)
+    return zstd.open(packed)
 
 
-def _inside(source: InputFile, expands: Expands) -> InputFile:
-    def opened() -> BinaryIO:
-        packed = source.open()
-        try:
-            return io.BufferedReader(Metered(expands(packed), source.budget, packed))
-        except BaseException:
-            packed.close()
-            raise
+def _decompressing(expand: Callable[[BinaryIO], Any]) -> Callable[[InputFile], Iterator[InputFile]]:
+    """Return the loader of a format; ``expand`` turns a stream of compressed bytes into the bytes inside."""
 
-    return source.member(source.name.removesuffix(PurePosixPath(source.name).suffix), opened)
+    def load(file: InputFile) -> Iterator[InputFile]:
+        def opened() -> BinaryIO:
+            packed = file.open()
+            try:
+                return io.BufferedReader(Metered(expand(packed), file.budget, packed))
+            except BaseException:
+                packed.close()
+                raise
+
+        yield file.member(file.name.removesuffix(PurePosixPath(file.name).suffix), opened)
+
+    return load
+
+
+load_gzip = _decompressing(gzip.open)
+load_bzip2 = _decompressing(bz2.open)
+load_xz = _decompressing(lzma.open)
+load_zstd = _decompressing(_open_zstd)

@@ -6,23 +6,24 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import MAX_DOCUMENT, MIB, Unreadable
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.source import InputFile
 from qa.loaders.text import parse_document
 from qa.types import Skipped
 
 MAX_UNPACKED = 4 * MAX_DOCUMENT
+"""Bytes a document may have once it is unpacked."""
 TITLES = ("Title", "Heading 1")
-"""Styles whose first paragraph is the title."""
+"""Styles that make the first paragraph the title."""
 
 
-def read_docx(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def load_docx(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     """Yield the document's article."""
     from docx import Document
     from docx.table import Table
 
-    data = BytesIO(source.read(MAX_DOCUMENT))
+    data = BytesIO(file.read(MAX_DOCUMENT))
     with zipfile.ZipFile(data) as parts:
         if sum(part.file_size for part in parts.infolist()) > MAX_UNPACKED:
             raise Unreadable(f"unpacks to more than {MAX_UNPACKED // MIB} MiB")
@@ -40,4 +41,4 @@ def read_docx(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
     text = "\n".join(lines).strip()
     if not text:
         raise Unreadable("holds no text")
-    yield source.article(**parse_document(text, title, document.core_properties.author))
+    yield file.article(**parse_document(text, title, document.core_properties.author))

@@ -1,4 +1,4 @@
-"""Bytes → text, in whatever encoding they are."""
+"""Bytes → text, whatever their encoding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from qa.text import language
 
 SAMPLE = 1 << 16
-"""Bytes from which an encoding is told."""
+"""Bytes that are looked at to guess an encoding."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -24,7 +24,7 @@ _DECLARABLE = re.compile(
 )
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _FOREIGN = re.compile(r"[^\x00-\x7f\ufffd]")
-# What pages declare and what they mean by it (https://encoding.spec.whatwg.org/#names-and-labels).
+# What pages declare and the codec that they mean (https://encoding.spec.whatwg.org/#names-and-labels).
 _MEANT = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -40,11 +40,11 @@ _MEANT = {
 
 
 def decode(data: bytes, declared: str | None = None) -> str | None:
-    """Return the text, or ``None`` if the bytes are no text.
+    """Return the text, or ``None`` if the bytes are not text.
 
     Args:
         data: A whole file.
-        declared: The encoding it is said to have; not believed where the bytes do not fit.
+        declared: The encoding it is said to have; ignored where the bytes do not fit.
     """
     codec = detect(data, declared)
     if codec is None:
@@ -57,7 +57,7 @@ def decode(data: bytes, declared: str | None = None) -> str | None:
 
 
 def detect(data: bytes, declared: str | None = None) -> str | None:
-    """Return the name of the codec that reads these bytes, with replacements at worst, or ``None``."""
+    """Return the codec that decodes these bytes, a few of them perhaps as U+FFFD, or ``None``."""
     marked = next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
     if marked is not None:
         return marked
@@ -65,7 +65,7 @@ def detect(data: bytes, declared: str | None = None) -> str | None:
         codec = _MEANT.get(declared, declared)
         if _fits(data, codec):
             return codec
-    return _wide(data[:SAMPLE]) or ("utf-8" if _mostly_utf8(data) else _told(data))
+    return _wide(data[:SAMPLE]) or ("utf-8" if _mostly_utf8(data) else _guessed(data))
 
 
 def _fits(data: bytes, codec: str) -> bool:
@@ -77,7 +77,7 @@ def _fits(data: bytes, codec: str) -> bool:
 
 
 def _wide(sample: bytes) -> str | None:
-    """Tell UTF-16 without a mark by the zero bytes of its spaces, digits and Latin letters."""
+    """Recognise UTF-16 without a byte order mark by the zero bytes of spaces, digits and Latin letters."""
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     if max(even, odd) * 5 < len(sample) // 2 or min(even, odd) * 20 > max(even, odd):
         return None
@@ -85,14 +85,14 @@ def _wide(sample: bytes) -> str | None:
 
 
 def _mostly_utf8(data: bytes) -> bool:
-    """Whether the bytes are UTF-8, or are so but for a few broken ones among many good ones."""
+    """Whether the bytes are UTF-8, with at most a few broken characters among many good ones."""
     if _fits(data, "utf-8"):
         return True
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data)
     return sum(1 for _ in _FOREIGN.finditer(text)) > 3 * text.count("\ufffd")
 
 
-def _told(data: bytes) -> str | None:
+def _guessed(data: bytes) -> str | None:
     import charset_normalizer
 
     foreign = next((m.start() for m in _NOT_ASCII.finditer(data)), 0)

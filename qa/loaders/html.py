@@ -1,4 +1,4 @@
-"""Web pages → the article on them, without menus and advertisements."""
+"""Web pages → the article on each, without menus and advertisements."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qa.loaders import encoding
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import Unreadable
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.source import InputFile
 from qa.loaders.text import parse_byline, parse_page
 from qa.text.dates import parse_day
 from qa.types import Skipped
 
 SHORT = 200
-"""Characters that a byline has at most."""
+"""Characters of the longest text that is taken for a byline or a date."""
 DATE_NAMES = (
     "article:published_time og:article:published_time og:published_time datepublished pubdate publishdate "
     "publish_date publication_date parsely-pub-date sailthru.date citation_publication_date citation_date "
     "dc.date.issued dcterms.issued dc.date dcterms.date article.published date"
 ).split()
-"""Names under which pages state the day they were published, the surest first."""
+"""Names under which pages state the day they were published, the most reliable first."""
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]+)", re.I)
 _SAVED_FROM = re.compile(r"<!-- saved from url=\(\d+\)(https?://\S+) -->")
@@ -32,35 +32,36 @@ _DAY = re.compile(r"\d{4}\s*(?:[-/.]\s*\d{1,2}\s*[-/.]\s*\d{1,2}\b|年\s*\d{1,2}
 _BYLINE = re.compile(r"date|time|publi|byline|author|source|info|meta", re.I)
 
 
-def read_html(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def load_html(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     """Yield the page's article: main text, title, author, source, address, and the day if the page states it.
 
-    The day is looked for here: trafilatura makes 2023-09-22 of "2023-09" and takes footers for datelines.
+    The day is not taken from trafilatura, which makes 2023-09-22 of "2023-09" and takes footers for datelines.
     """
-    from trafilatura import bare_extraction, load_html
+    import trafilatura
 
-    data = source.read()
+    data = file.read()
     declared = _CHARSET.search(data[:4096])
-    page = encoding.decode(data, source.charset or (declared[1].decode("ascii") if declared else None))
-    tree = None if page is None else load_html(page)
+    page = encoding.decode(data, file.charset or (declared[1].decode("ascii") if declared else None))
+    tree = None if page is None else trafilatura.load_html(page)
     if page is None or tree is None:
         raise Unreadable("not a web page")
-    meta, byline = _meta(tree), _byline(tree)
+    meta = _meta(tree)
+    byline = next(filter(None, map(parse_byline, _short_texts(tree))), {})
     published = _published(tree, meta, byline)
-    document = bare_extraction(tree, with_metadata=True, include_comments=False)
+    document = trafilatura.bare_extraction(tree, with_metadata=True, include_comments=False)
     if document is None or isinstance(document, dict) or not (text := (document.text or "").strip()):
         raise Unreadable("no article found on the page")
     title = document.title or ""
     first, _, rest = text.partition("\n")
     if rest.strip() and first.removeprefix("# ").strip() == title.strip():
         text = rest.strip()
-    head = parse_page(text, "-")
+    head = parse_page(text)
     if head.published or head.author or head.source or head.section:
         text = head.text
     saved_from = _SAVED_FROM.search(page[:2000])
-    urls = (document.url, saved_from and saved_from[1], source.given.get("url"))
+    urls = (document.url, saved_from and saved_from[1], file.given.get("url"))
     url = next((url for url in urls if url and url.startswith(("http://", "https://"))), None)
-    yield source.article(
+    yield file.article(
         title=title or head.title,
         text=text,
         url=url,
@@ -76,7 +77,7 @@ def read_html(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
 
 
 def _meta(tree: Any) -> dict[str, str]:
-    """Return what the page's ``meta`` elements say, by name in lower case; the first of a name counts."""
+    """Return the content of the page's ``meta`` elements by name in lower case; the first of a name counts."""
     found: dict[str, str] = {}
     for element in tree.iter("meta"):
         name = element.get("property") or element.get("name") or element.get("itemprop") or ""
@@ -85,16 +86,8 @@ def _meta(tree: Any) -> dict[str, str]:
     return found
 
 
-def _byline(tree: Any) -> dict[str, str]:
-    """Return the fields of the first line such as ``Time: … Source: …``."""
-    for text in _short_texts(tree):
-        if fields := parse_byline(text):
-            return fields
-    return {}
-
-
 def _published(tree: Any, meta: Mapping[str, str], byline: Mapping[str, str]) -> date | None:
-    """Return the day the page states, from the surest place that states one in full."""
+    """Return the day the page states, from the most reliable place that states one in full."""
     stated = [meta.get(name) for name in DATE_NAMES]
     stated += _linked_data(tree)
     stated += [
@@ -111,7 +104,7 @@ def _published(tree: Any, meta: Mapping[str, str], byline: Mapping[str, str]) ->
 
 
 def _only(stated: Iterable[str | None]) -> date | None:
-    """Return the one day that all of these state, if they do not state several."""
+    """Return the day that these texts state, unless they state several."""
     days = {day for text in stated if text and len(text) < SHORT and (day := parse_day(text))}
     return days.pop() if len(days) == 1 else None
 
@@ -145,7 +138,7 @@ def _short_texts(tree: Any) -> Iterator[str]:
 
 
 def _short_text(element: Any) -> str:
-    """Return an element's text on one line, or nothing if it is too long."""
+    """Return an element's text on one line, or an empty text if it is too long."""
     parts, size = [], 0
     for part in element.itertext():
         parts.append(part)

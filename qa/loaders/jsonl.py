@@ -1,4 +1,4 @@
-"""JSON Lines and JSON → articles: one object each, held one at a time."""
+"""JSON Lines and JSON → articles: one article an object; only one object is held at a time."""
 
 from __future__ import annotations
 
@@ -8,51 +8,53 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import count
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import MAX_BYTES, MIB, Unreadable, lines
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.records import read_row
-from qa.loaders.source import InputFile
+from qa.loaders.records import load_row
 from qa.types import Skipped
 
 FIRST_LINE = MIB
-"""Bytes in which the first line is looked for, to tell JSON Lines from one object."""
+"""Bytes in which the first line is looked for: whether it is an object tells JSON Lines from one object."""
 PIECE = 1 << 16
-"""Characters of a list read at a time."""
+"""Characters of a list that are read at a time."""
+
 _BETWEEN = re.compile(r"[\s,]*")
 
 
-def read_jsonl(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def load_jsonl(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     """Yield an article for each line that holds an object."""
-    with source.open() as stream:
-        yield from _lines(stream, source)
+    with file.open() as stream:
+        yield from _lines(stream, file)
 
 
-def read_json(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
-    """Yield the article of an object, or of each in a list; JSON Lines under this name are read, too."""
-    with source.open() as raw:
+def load_json(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
+    """Yield the article of an object or of each object in a list; JSON Lines in such a file are loaded too."""
+    with file.open() as raw:
         stream = io.BufferedReader(raw, FIRST_LINE)  # type: ignore[type-var]
         head = stream.peek().removeprefix(codecs.BOM_UTF8).lstrip()
         line, line_end, _ = head.partition(b"\n")
         if head.startswith(b"["):
-            for number, value in enumerate(_elements(stream), 1):
-                yield _from_value(value, source, number)
+            text = io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
+            for number, value in enumerate(_elements(text), 1):
+                yield _from_value(value, file, number)
         elif not line_end or _is_whole(line):
-            yield from _lines(stream, source)
+            yield from _lines(stream, file)
         else:
             data = stream.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
                 raise Unreadable(f"the object is larger than {MAX_BYTES // MIB} MiB")
-            yield _article(data, source, 1)
+            yield _article(data, file, 1)
 
 
-def _lines(stream: BinaryIO, source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def _lines(stream: BinaryIO, file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     for number, line in enumerate(lines(stream), 1):
         if line is None:
-            yield source.skipped(f"the line is longer than {MAX_BYTES // MIB} MiB", number)
+            yield file.skipped(f"the line is longer than {MAX_BYTES // MIB} MiB", number)
         elif line.strip():
-            yield _article(line, source, number)
+            yield _article(line, file, number)
 
 
 def _is_whole(line: bytes) -> bool:
@@ -63,27 +65,26 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-def _article(data: bytes, source: InputFile, number: int) -> LoadedArticle | Skipped:
+def _article(data: bytes, file: InputFile, number: int) -> LoadedArticle | Skipped:
     try:
         row = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return source.skipped("the line is not UTF-8", number)
+        return file.skipped("the line is not UTF-8", number)
     except (ValueError, RecursionError) as error:
-        return source.skipped(f"the line is not valid JSON: {error}", number)
-    return _from_value(row, source, number)
+        return file.skipped(f"the line is not valid JSON: {error}", number)
+    return _from_value(row, file, number)
 
 
-def _from_value(row: object, source: InputFile, number: int) -> LoadedArticle | Skipped:
+def _from_value(row: object, file: InputFile, number: int) -> LoadedArticle | Skipped:
     if not isinstance(row, dict):
-        return source.skipped(f"a JSON {type(row).__name__}, not an object", number)
-    return read_row(row, source, number)
+        return file.skipped(f"a JSON {type(row).__name__}, not an object", number)
+    return load_row(row, file, number)
 
 
-def _elements(stream: BinaryIO) -> Iterator[object]:
-    """Yield the elements of a list, holding no more of it than the one at hand."""
-    pages = io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
+def _elements(text: TextIO) -> Iterator[object]:
+    """Yield the elements of a list, holding only one of them at a time."""
     decoder = json.JSONDecoder()
-    held = pages.read(PIECE).lstrip().removeprefix("[")
+    held = text.read(PIECE).lstrip().removeprefix("[")
     at = 0
     for number in count(1):
         while True:
@@ -96,9 +97,9 @@ def _elements(stream: BinaryIO) -> Iterator[object]:
                 raise Unreadable(f"element {number} is nested too deeply; the rest is not read") from None
             except ValueError:
                 end = len(held)
-            if end < len(held):  # what touches the end of what is held may go on behind it
+            if end < len(held):  # an element that reaches the end of what is held may be incomplete
                 break
-            more = pages.read(max(PIECE, len(held) - at))
+            more = text.read(max(PIECE, len(held) - at))
             if not more or len(held) - at > MAX_BYTES:
                 raise Unreadable(
                     f"element {number} is not valid JSON, or longer than {MAX_BYTES // MIB} MiB; "

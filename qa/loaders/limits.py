@@ -1,4 +1,4 @@
-"""How much a reader may read: the bounds, and the streams that keep to them."""
+"""How much may be read of a file, and the streams that keep to these limits."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ MAX_BYTES = 16 * MIB
 MAX_DOCUMENT = 128 * MIB
 """Bytes a document with pictures (PDF, DOCX) may have."""
 MAX_SPOOLED = 1024 * MIB
-"""Bytes copied aside where a format must be read in any order but lies in a stream."""
+"""Bytes of a stream that may be copied where its format has to be read in any order."""
 MAX_DEPTH = 4
-"""Archives and compressions inside each other."""
-MAX_RATIO, FREE_BYTES = 200, 64 * MIB
-"""A file may expand to this many times its size, and the bytes it may expand to in any case."""
+"""How many archives and compressed files may be inside each other."""
+MAX_RATIO = 200
+"""How many times its size a compressed file or an archive may expand to."""
+FREE_BYTES = 64 * MIB
+"""Bytes that it may expand to on top of that, however small it is."""
 
 
 class Unreadable(Exception):
@@ -35,30 +37,26 @@ class Exhausted(Unreadable):
 
 
 class Budget:
-    """What the members of one file on disk may expand to, all together and at every depth."""
+    """The bytes to which everything inside one file on disk may expand, at all depths together."""
 
     def __init__(self, size: int) -> None:
         self._left = FREE_BYTES + MAX_RATIO * size
 
     def spend(self, size: int) -> None:
-        """Count bytes that were expanded.
-
-        Raises:
-            Exhausted: They are too many.
-        """
+        """Count bytes that were expanded; raise :class:`Exhausted` when they are too many."""
         self._left -= size
         if self._left < 0:
             raise Exhausted(f"it expands to more than {MAX_RATIO} times its size, so the rest is not read")
 
 
 class Metered(io.RawIOBase):
-    """A stream whose every byte is counted against a budget. Closing it closes what it reads from."""
+    """A stream whose bytes count against a budget. Closing it closes the streams it reads from."""
 
     def __init__(self, stream: BinaryIO, budget: Budget, *beneath: BinaryIO) -> None:
         self._stream = stream
         self._budget = budget
         self._beneath = beneath
-        # read1 hands out what comes before a fault; read would drop it.
+        # read1 returns the bytes before a fault in the data; read would lose them.
         self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
 
     def readable(self) -> bool:
@@ -66,7 +64,7 @@ class Metered(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer as far as there is something."""
+        """Read bytes into the buffer; return how many."""
         data = self._read(len(buffer))
         self._budget.spend(len(data))
         buffer[: len(data)] = data
@@ -80,10 +78,10 @@ class Metered(io.RawIOBase):
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Yield the lines of a stream, and ``None`` for one that is too long.
+    """Yield the lines of a stream, and ``None`` for one longer than ``MAX_BYTES``.
 
     Raises:
-        Unreadable: A line has no end in sight.
+        Unreadable: A line is longer than ``MAX_SPOOLED``.
     """
     while line := stream.readline(MAX_BYTES + 1):
         if len(line) <= MAX_BYTES or line.endswith(b"\n"):

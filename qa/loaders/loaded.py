@@ -1,4 +1,4 @@
-"""What a reader yields."""
+"""What a loader yields: an article, and where it comes from."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SHORT_FIELDS = ("title", "url", "source", "author", "section", "lang")
 
 
 class LoadedArticle(NamedTuple):
-    """An article that was read."""
+    """An article and where it comes from."""
 
     article: Article
     origin: str | None = None
-    """The file that named it, where its id comes from a path."""
+    """The file on disk whose path its id was made from; ``None`` where the id has another origin."""
     file: str = ""
-    """The file on disk that it stands in; empty where there is none."""
+    """The file on disk that it was loaded from; empty where there is none."""
 
 
-def found(values: Mapping[str, Any], origin: str | None = None) -> LoadedArticle:
-    """Return an article made of these fields; without an id it is named by its URL, or by title and text.
+def make_article(values: Mapping[str, Any], origin: str | None = None) -> LoadedArticle:
+    """Return an article with these fields; its id is ``id``, else its URL, else a hash of title and text.
 
     Raises:
         Unreadable: A field is not what it must be, or too long.
@@ -55,7 +55,7 @@ def _digest(text: str) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Join a list of names; cut what is no short text."""
+    """Join a list of names; cut what is too long."""
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         value = ", ".join(value)
     if isinstance(value, str) and len(value) > MAX_FIELD:

@@ -1,4 +1,4 @@
-"""PDF → one article: its pages' text, with lines joined into paragraphs again."""
+"""PDF → one article: the text of its pages, with the lines joined into paragraphs again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import pairwise
 
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import MAX_DOCUMENT, Unreadable
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.source import InputFile
 from qa.loaders.text import parse_document
 from qa.types import Skipped
 
@@ -23,13 +23,13 @@ _HYPHENATED = re.compile(r"[^\W\d_]-$")
 _HAN = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 
 
-def read_pdf(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def load_pdf(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     """Yield the document's article, and the pages that cannot be read."""
     from pypdf import PdfReader
     from pypdf.errors import DependencyError
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    document = PdfReader(BytesIO(source.read(MAX_DOCUMENT)))
+    document = PdfReader(BytesIO(file.read(MAX_DOCUMENT)))
     try:
         if document.is_encrypted and not document.decrypt(""):
             raise Unreadable("encrypted: save it without its password")
@@ -42,19 +42,18 @@ def read_pdf(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a broken page raises anything, the others may be whole
-            yield source.skipped(f"page {number} cannot be parsed: {error}"[:300])
-    text = joined([line for page in without_furniture(pages) for line in page])
+            yield file.skipped(f"page {number} cannot be parsed: {error}"[:300])
+    text = joined([line for page in without_headers(pages) for line in page])
     if not text:
         raise Unreadable("holds no text; if its pages are pictures, they need character recognition first")
-    title = document.metadata.title if document.metadata else None
-    author = document.metadata.author if document.metadata else None
-    yield source.article(
-        **parse_document(text, "" if title and _FILE_NAME.fullmatch(title) else title or "", author)
-    )
+    title, author = (document.metadata.title, document.metadata.author) if document.metadata else (None, None)
+    if not title or _FILE_NAME.fullmatch(title):
+        title = ""
+    yield file.article(**parse_document(text, title, author))
 
 
-def without_furniture(pages: Sequence[list[str]]) -> list[list[str]]:
-    """Drop page numbers, and the first or last line where most pages have the same but for numbers."""
+def without_headers(pages: Sequence[list[str]]) -> list[list[str]]:
+    """Drop page numbers, and first or last lines that most pages share but for the numbers in them."""
     bodies = [[line for line in page if line] for page in pages]
     for at in (0, -1) if len(bodies) > 1 else ():
         edges = Counter(_form(body[at]) for body in bodies if body)
@@ -71,7 +70,7 @@ def _form(line: str) -> str:
 
 
 def joined(lines: Sequence[str]) -> str:
-    """Join the lines that only the width of the page divides."""
+    """Join lines that are separate only because the page is narrow."""
     if not lines:
         return ""
     width = sorted(map(len, lines))[len(lines) * 9 // 10]

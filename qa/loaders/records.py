@@ -1,4 +1,4 @@
-"""Rows of named values → articles, by a mapping of fields to columns."""
+"""Rows of named values → articles: which column holds which field."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import date, datetime
 from typing import Any
 
 from qa.errors import InputError
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import Unreadable
-from qa.loaders.loaded import LoadedArticle, found
-from qa.loaders.source import InputFile
+from qa.loaders.loaded import LoadedArticle, make_article
 from qa.text.dates import parse_day
 from qa.types import Skipped
 
@@ -29,26 +29,22 @@ def columns(mapping: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
-def require_text(source: InputFile, present: Collection[str]) -> None:
-    """Check that a table has the column that holds the text.
-
-    Raises:
-        Unreadable: It has not.
-    """
-    wanted = source.columns.get("text", "text")
+def require_text(file: InputFile, present: Collection[str]) -> None:
+    """Raise :class:`Unreadable` where a table has no column for the text."""
+    wanted = file.columns.get("text", "text")
     if wanted not in present:
         held = ", ".join(list(present)[:20])[:300]
         raise Unreadable(f'no column "{wanted}" among {held}: name the one with the text, --map text=COLUMN')
 
 
-def read_row(row: Mapping[str, Any], source: InputFile, line: int) -> LoadedArticle | Skipped:
+def load_row(row: Mapping[str, Any], file: InputFile, line: int) -> LoadedArticle | Skipped:
     """Return the article of a row, or why there is none.
 
-    The date is looked for under ``published`` or ``date`` if nothing else is said. What is no field goes to
-    ``extra``. A row without an id is named by its URL, or else by its title and text, never by its position.
+    The date is taken from ``published`` or ``date`` unless the mapping names another column. Columns that are no
+    field go to ``extra``. The id of a row that has none never depends on the row's position.
     """
-    taken = {name: source.columns.get(name, name) for name in FIELDS}
-    if "published" not in source.columns and not row.get("published"):
+    taken = {name: file.columns.get(name, name) for name in FIELDS}
+    if "published" not in file.columns and not row.get("published"):
         taken["published"] = "date"
     values = {name: row[column] for name, column in taken.items() if row.get(column) is not None}
     extra = {str(key): value for key, value in row.items() if key not in taken.values()}
@@ -58,11 +54,11 @@ def read_row(row: Mapping[str, Any], source: InputFile, line: int) -> LoadedArti
             extra[taken["published"]] = stated
     text = values.get("text")
     if not isinstance(text, str) or not text.strip():
-        return source.skipped(f'the article has no "{taken["text"]}"', line)
+        return file.skipped(f'the article has no "{taken["text"]}"', line)
     try:
-        return found({**values, "extra": extra})
+        return make_article({**values, "extra": extra})
     except Unreadable as error:
-        return source.skipped(str(error), line)
+        return file.skipped(str(error), line)
 
 
 def _day(stated: Any) -> date | None:

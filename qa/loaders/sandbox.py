@@ -1,7 +1,7 @@
-"""Parsing in a process of its own: a document that makes its parser hang, crash or swell costs only itself.
+"""Parsing in a process of its own: a document that makes its parser hang, crash or use up memory harms no other.
 
-The child, :mod:`qa.loaders.sandbox_worker`, is started when it is first needed and serves one document after the other.
-A request is a line of JSON and the document's bytes; the reply is a line of JSON.
+The process, :mod:`qa.loaders.sandbox_worker`, is started when it is first needed and parses one document after the
+other. A request is a line of JSON and the document's bytes; the reply is a line of JSON.
 """
 
 from __future__ import annotations
@@ -12,70 +12,62 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from qa.loaders import limits
+from qa.loaders.input_file import DocumentLoader, InputFile
 from qa.loaders.limits import Unreadable
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.source import InputFile
 from qa.types import Article, Skipped
 
 SECONDS = 60
 """Processor time one document may take."""
 BY_THE_CLOCK = 5
-"""Times as long as that it may take by the clock: the machine may be busy with other things."""
-
+"""How many times ``SECONDS`` may pass by the clock, since the machine may be busy with other things."""
 PATIENCE = 1
-"""Seconds in which the process may end by itself once nothing more is asked of it."""
+"""Seconds the process may take to end by itself once nothing more is asked of it."""
 OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)
 
-ReadsDocument = Callable[[InputFile], Iterator[LoadedArticle | Skipped]]
+
+def apart(loader: DocumentLoader, limit: int = limits.MAX_BYTES, seconds: int = SECONDS) -> DocumentLoader:
+    """Make a loader work in the sandbox; its document may have ``limit`` bytes and take ``seconds``."""
+
+    @wraps(loader)
+    def load(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
+        data = file.read(limit)
+        assert file.parse_apart is not None
+        yield from file.parse_apart(loader, file, data, seconds)
+
+    return load
 
 
-def apart(
-    reader: ReadsDocument, limit: int = limits.MAX_BYTES, seconds: int = SECONDS
-) -> Callable[[InputFile], Iterator[LoadedArticle | Skipped]]:
-    """Make a reader work in the child; its document may have ``limit`` bytes and take ``seconds``."""
-
-    @wraps(reader)
-    def read(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
-        data = source.read(limit)
-        if source.child is None:
-            raise RuntimeError("the source was made without a child process")
-        yield from source.child.parse(reader, source, data, seconds)
-
-    return read
+def request(loader: DocumentLoader, file: InputFile) -> dict[str, Any]:
+    """Return what the process is told: which loader, and the file but for its bytes."""
+    fields = ("name", "id", "where", "origin", "given", "charset")
+    return {
+        "loader": [loader.__module__, loader.__qualname__],
+        "file": {name: getattr(file, name) for name in fields},
+    }
 
 
-class Child:
-    """The process; not for use by several threads at a time."""
+class Sandbox:
+    """The process; not to be used by several threads at a time."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def parse(
-        self, reader: ReadsDocument, source: InputFile, data: bytes, seconds: int
+        self, loader: DocumentLoader, file: InputFile, data: bytes, seconds: int
     ) -> list[LoadedArticle | Skipped]:
-        """Return what the reader makes of the data.
+        """Return what the loader makes of the data.
 
         Raises:
-            Unreadable: It takes too long, or the process dies of it.
+            Unreadable: It takes too long, or the process crashes.
         """
-        request = {
-            "reader": [reader.__module__, reader.__qualname__],
-            "size": len(data),
-            "seconds": seconds,
-            "name": source.name,
-            "id": source.id,
-            "where": source.where,
-            "origin": source.origin,
-            "given": dict(source.given),
-            "charset": source.charset,
-        }
         process = self._started()
         late = threading.Event()
 
@@ -86,7 +78,7 @@ class Child:
         timer = threading.Timer(BY_THE_CLOCK * seconds, end)
         timer.start()
         try:
-            reply = _exchange(process, request, data)
+            reply = _exchange(process, {**request(loader, file), "size": len(data), "seconds": seconds}, data)
         finally:
             timer.cancel()
             timer.join()
@@ -105,7 +97,7 @@ class Child:
         ]
 
     def close(self) -> int | None:
-        """End the process. Return the code it ended with, if there was one."""
+        """End the process. Return its exit code, if it was running."""
         if self._process is None:
             return None
         with suppress(subprocess.TimeoutExpired):
@@ -117,16 +109,16 @@ class Child:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            own_group = 0 if os.name == "posix" else None  # Ctrl-C is for the parent, which ends the child
             search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]
             self._process = subprocess.Popen(
-                # -P: a file that happens to lie in the working directory must not stand in for a library.
+                # -P: a file that happens to be in the working directory must not stand in for a library.
                 [sys.executable, "-P", "-m", "qa.loaders.sandbox_worker"],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in search if path)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                process_group=own_group,
+                # A group of its own: Ctrl-C is for the parent, which ends this process.
+                process_group=0 if os.name == "posix" else None,
             )
         return self._process
 

@@ -1,4 +1,4 @@
-"""``python -m qa.loaders.sandbox_worker``: the child of :mod:`qa.loaders.sandbox`, at work on one document after the other."""
+"""``python -m qa.loaders.sandbox_worker``: the process that :mod:`qa.loaders.sandbox` starts to parse documents."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from qa.loaders import limits
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import Budget, Unreadable
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.source import InputFile
 from qa.types import Skipped
 
 MEMORY = 2048 * limits.MIB
@@ -37,28 +37,24 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def parsed(request: dict[str, Any], data: bytes) -> list[LoadedArticle | Skipped]:
-    """Return what the reader that is asked for makes of a document, or why it makes nothing of it."""
-    module, name = request["reader"]
-    read = getattr(import_module(module), name)
-    source = InputFile(
-        **{key: request[key] for key in ("name", "id", "where", "origin", "given", "charset")},
-        opener=lambda: BytesIO(data),
-        budget=Budget(len(data)),
-    )
+    """Return what the requested loader makes of a document, or the reason why it makes nothing of it."""
+    module, name = request["loader"]
+    load = getattr(import_module(module), name)
+    file = InputFile(**request["file"], open=lambda: BytesIO(data), budget=Budget(len(data)))
     items: list[LoadedArticle | Skipped] = []
     try:
-        items.extend(read(source))
+        items.extend(load(file))
     except Unreadable as error:
-        items.append(source.skipped(str(error)))
+        items.append(file.skipped(str(error)))
     except MemoryError:
-        items.append(source.skipped("needs more memory than one document may have"))
+        items.append(file.skipped("needs more memory than one document may have"))
     except Exception as error:  # noqa: BLE001 - parsers of broken documents raise anything
-        items.append(source.skipped(f"cannot be parsed: {type(error).__name__} {error}"[:300]))
+        items.append(file.skipped(f"cannot be parsed: {type(error).__name__} {error}"[:300]))
     return items
 
 
 def _limit_process() -> None:
-    """Bound this process's memory, and leave no file of it behind should it crash."""
+    """Limit this process's memory, and write no core file if it crashes."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -67,7 +63,7 @@ def _limit_process() -> None:
 
 
 def _limit_time(seconds: int) -> None:
-    """End this process when a document takes too much processor time, even should its parent be gone."""
+    """End this process when a document takes too much processor time, even if its parent is gone."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,4 +1,4 @@
-"""Plain text and saved pages → one article: page furniture becomes metadata, the rest stays verbatim."""
+"""Plain text and saved pages → one article: the lines of the page's header become fields, the rest stays verbatim."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
+from qa.loaders.input_file import InputFile
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.source import InputFile
 from qa.text.dates import parse_day
 from qa.text.sentences import split
-from qa.types import Article, Skipped
+from qa.types import Skipped
 
 HEAD_LINES = 12
-"""Furniture is looked for in this many lines from the top."""
+"""Lines from the top in which the page's header is looked for."""
 TITLE_LENGTH = 120
-"""Longest line, in characters, that is a title rather than a paragraph."""
+"""Characters of the longest line that is taken for a title rather than a paragraph."""
 
 _BREADCRUMB = re.compile(r"(?:current location|当前位置|您的位置)\s*[:：]\s*(.+)", re.I)
 _HOME = re.compile(r"(?:home\s*page|home|首页)", re.I)
@@ -31,61 +31,45 @@ _DATED_BYLINE = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})(?:\s+\d{1,2}:\d\d(?::\d\d)?
 _PURPOSE = re.compile(r"(?:in order )?to\s", re.I)
 
 
-class _Head(NamedTuple):
-    section: str | None
+class Page(NamedTuple):
+    """The fields of an article that its text states itself, and the text without them."""
+
     title: str
+    text: str
     published: date | None
-    author: str | None
     source: str | None
-    body_line: int
+    author: str | None
+    section: str | None
 
 
-def read_text(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def load_text(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     """Yield the file's one article, or why there is none."""
-    page = parse_page(source.text(), "-")
+    page = parse_page(file.text())
     if page.text:
-        yield source.article(**_fields(page))
+        yield file.article(**page._asdict())
     else:
-        yield source.skipped("nothing but a page header")
-
-
-def parse_page(text: str, article_id: str) -> Article:
-    """Read one page: breadcrumb → section, byline → date, author and source; title; the rest is the text."""
-    lines = text.split("\n")
-    head = _head(lines)
-    body = "\n".join(lines[head.body_line :]).strip()
-    return Article(
-        id=article_id,
-        title=head.title or _headline(body),
-        text=body,
-        published=head.published,
-        source=head.source,
-        author=head.author,
-        section=head.section,
-    )
+        yield file.skipped("nothing but a page header")
 
 
 def parse_document(text: str, title: str, author: str | None) -> dict[str, Any]:
-    """Return the fields of a document that states a title and an author in its properties.
+    """Return the fields of a document whose properties state a title and an author.
 
-    A title line of the text goes before the stated one.
+    A title line in the text is preferred to the stated title.
     """
-    page = parse_page(text, "-")
+    page = parse_page(text)
     stated = title.strip() if page.text == text.strip() else ""
-    return _fields(page) | {"title": stated or page.title, "author": page.author or author}
+    return page._replace(title=stated or page.title, author=page.author or author)._asdict()
 
 
-def _fields(page: Article) -> dict[str, Any]:
-    return page.model_dump(include={"title", "text", "published", "source", "author", "section"})
-
-
-def _head(lines: list[str]) -> _Head:
+def parse_page(text: str) -> Page:
+    """Read one page: breadcrumb → section, byline → date, author and source; title; the rest is the text."""
     section = author = source = None
     published: date | None = None
     title = ""
     body_line = 0
+    lines = text.split("\n")
     for number, raw in enumerate(lines[:HEAD_LINES]):
-        line = raw.strip()
+        line, rest = raw.strip(), lines[number + 1 :]
         if not line:
             continue
         if crumb := _BREADCRUMB.fullmatch(line):
@@ -98,12 +82,13 @@ def _head(lines: list[str]) -> _Head:
         elif fields := parse_byline(line):
             published = parse_day(fields["published"]) if fields.get("published") else published
             author, source = fields.get("author") or author, fields.get("source") or source
-        elif not title and _is_title(line, lines[number + 1 :]):
+        elif not title and _is_title(line, rest):
             title = line.removeprefix("# ").strip()
-        elif not (not title and _opens_next_paragraph(line, lines[number + 1 :])):
+        elif title or not _opens_next_paragraph(line, rest):
             break
         body_line = number + 1
-    return _Head(section, title, published, author, source, body_line)
+    body = "\n".join(lines[body_line:]).strip()
+    return Page(title or _headline(body), body, published, source, author, section)
 
 
 def parse_byline(line: str) -> dict[str, str] | None:
@@ -120,25 +105,19 @@ def parse_byline(line: str) -> dict[str, str] | None:
 
 
 def _is_title(line: str, rest: list[str]) -> bool:
-    """Whether a line stands alone, above a blank line or a byline, and is no sentence of the text."""
-    if (
-        not any(other.strip() for other in rest)
-        or line.endswith((".", "。"))
-        or _opens_next_paragraph(line, rest)
+    """Whether a line is above a blank line or a byline and is no sentence of the text."""
+    if not any(other.strip() for other in rest) or line.endswith((".", "。")):
+        return False
+    below = rest[0].strip()
+    if _opens_next_paragraph(line, rest) or (
+        below and parse_byline(below) is None and not _DATED_BYLINE.fullmatch(below)
     ):
         return False
-    alone = (
-        not rest[0].strip()
-        or parse_byline(rest[0].strip()) is not None
-        or _DATED_BYLINE.fullmatch(rest[0].strip())
-    )
-    return bool(alone) and (
-        len(line) <= TITLE_LENGTH or (len(line) <= 2 * TITLE_LENGTH and len(split(line)) == 1)
-    )
+    return len(line) <= TITLE_LENGTH or (len(line) <= 2 * TITLE_LENGTH and len(split(line)) == 1)
 
 
 def _opens_next_paragraph(line: str, rest: list[str]) -> bool:
-    """Whether a line is only the cut-off beginning of the paragraph below it."""
+    """Whether a line is only the beginning of the paragraph below it, cut off."""
     following = next((other.strip() for other in rest if other.strip()), "")
     return len(line) >= 20 and len(following) > len(line) and following.startswith(line.rstrip("….").rstrip())
 

@@ -1,33 +1,40 @@
-"""Paths, folders and patterns → the files to read, each with its name."""
+"""Paths, folders and patterns → the files to load, and how far loading has come."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from glob import has_magic
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from qa.loaders.source import hidden, ids
+from qa.loaders.input_file import hidden, ids
 from qa.types import Skipped
 
 NO_FILE = "neither a file nor a folder"
+STANDARD_INPUT = "-"
+PATIENCE = 2.0
+"""Seconds that may be spent on adding up how many bytes there are to load."""
 
 
 class File(NamedTuple):
-    """A file on disk, of so many bytes. ``name`` is its path below what was named, ``id`` has no extension."""
+    """A file on disk."""
 
     path: Path
     name: str
+    """Its path below what was named."""
     id: str
+    """The name without its extension."""
     size: int
+    """In bytes."""
 
 
 def walk(path: Path) -> Iterator[File | Skipped]:
-    """Yield the file, the files in the folder and below, or what a pattern names; in a stable order.
+    """Yield the file, the files in the folder and below, or what a pattern matches; in a stable order.
 
-    Hidden files are left out. Inside a folder, links are followed to files of the same folder only: there is
-    no way out of it, and none round in circles.
+    Hidden files are left out. Inside a folder only links to files of the same folder are followed, so that
+    nothing outside it is loaded and a link cannot lead round in circles.
     """
     try:
         if path.is_dir():
@@ -66,7 +73,7 @@ def _folder(root: Path) -> Iterator[File | Skipped]:
 
 
 def _entries(root: Path, folder: str) -> list[tuple[str, str, bool]]:
-    """Return a folder's entries, the last first: path below the root, id, whether it is a folder."""
+    """Return a folder's entries in reverse order: path below the root, id, whether it is a folder."""
     with os.scandir(root / folder) as entries:
         found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not hidden(e.name))
     files = [name for name, is_folder in found if not is_folder]
@@ -89,7 +96,7 @@ def _refused(path: Path, root: str) -> str | None:
 
 
 def _pattern(pattern: Path) -> Iterator[File | Skipped]:
-    """Yield what matches; a name begins where the pattern's first wildcard stands. ``**`` names files only."""
+    """Yield what matches; a name begins at the pattern's first wildcard. ``**`` matches files only."""
     parts = pattern.parts
     first = next(number for number, part in enumerate(parts) if has_magic(part))
     base = Path(*parts[:first])
@@ -112,3 +119,43 @@ def _pattern(pattern: Path) -> Iterator[File | Skipped]:
             yield Skipped(str(path), why)
         else:
             yield File(path, name, article_id, path.stat().st_size)
+
+
+class Survey:
+    """What one run has loaded so far, in bytes, and which files it could not load in full."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        """Bytes of all files; ``None`` where that is not known."""
+        self.incomplete: set[str] = set()
+        """Files and folders that could not be loaded in full."""
+        self._finished = 0
+        self._stream: BinaryIO | None = None
+
+    def measure(self, paths: Iterable[str | Path]) -> None:
+        """Add up the bytes of all files below the paths, unless that takes longer than ``PATIENCE``."""
+        started, total = time.monotonic(), 0
+        for path in paths:
+            if str(path) == STANDARD_INPUT:
+                return
+            for file in walk(Path(path)):
+                total += file.size if isinstance(file, File) else 0
+                if time.monotonic() - started > PATIENCE:
+                    return
+        self.total = total
+
+    @property
+    def done(self) -> int:
+        """Bytes loaded so far."""
+        in_stream = 0 if self._stream is None or self._stream.closed else self._stream.tell()
+        return self._finished + in_stream
+
+    def opened(self, stream: BinaryIO) -> BinaryIO:
+        """Count the bytes read from this stream, which is a file on disk, from now on."""
+        self._stream = stream
+        return stream
+
+    def finished(self, file: File) -> None:
+        """Count a whole file as loaded, however much of it was read."""
+        self._stream = None
+        self._finished += file.size

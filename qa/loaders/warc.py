@@ -1,4 +1,4 @@
-"""WARC files → the pages inside. Framing is done here, within bounds; what a page says is parsed in the child."""
+"""WARC files → the pages inside. The records are split here, within limits; a page is parsed in the sandbox."""
 
 from __future__ import annotations
 
@@ -9,73 +9,72 @@ from functools import partial
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
-from qa.loaders.html import read_html
+from qa.loaders.html import load_html
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import MAX_BYTES, MIB, Unreadable
 from qa.loaders.loaded import LoadedArticle
 from qa.loaders.sandbox import apart
-from qa.loaders.source import InputFile
 from qa.types import Skipped
 
-MAX_LINE, MAX_LINES = 1 << 16, 500
+MAX_LINE = 1 << 16
+"""Bytes one header line of a record may have."""
+MAX_LINES = 500
+"""Header lines a record may have."""
 _FIELD = re.compile(rb"([\w-]+)[ \t]*:(.*)")
 _PAGE = re.compile(
     rb"HTTP/[\d.]+ 2\d\d\b.*?\ncontent-type:[ \t]*(?:text/html|application/xhtml\+xml)\b", re.I | re.S
 )
 
 
-def read_warc(source: InputFile) -> Iterator[InputFile | Skipped]:
-    """Yield each HTML page that was found at its address, and is named by it; other records are left out."""
+def load_warc(file: InputFile) -> Iterator[InputFile | Skipped]:
+    """Yield each HTML page that was fetched with success; its id is its address. Other records are left out."""
     pages = 0
-    with source.open() as stream:
+    with file.open() as stream:
         for record in _records(stream):
             head = re.split(rb"\r?\n\r?\n", record.block[:MAX_LINE], maxsplit=1)[0]
             if record.fields.get("warc-type") != "response" or not _PAGE.match(head):
                 continue
             pages += 1
             url = record.fields.get("warc-target-uri", "").strip("<>")
-            where = f"{source.where}: {url or f'page {pages}'}"
+            where = f"{file.where}: {url or f'page {pages}'}"
             if record.length > MAX_BYTES:
                 yield Skipped(where, f"larger than the {MAX_BYTES // MIB} MiB that one page may have")
                 continue
-            yield source.member(
-                source.name,
+            yield file.member(
+                file.name,
                 partial(BytesIO, record.head + record.block),
                 id=url,
                 where=where,
                 given={"url": url, "extra": {"captured": record.fields.get("warc-date", "")}},
-                reader=_READ_RESPONSE,
+                loader=_LOAD_RESPONSE,
             )
     if not pages:
-        yield source.skipped("holds no HTML page")
+        yield file.skipped("holds no HTML page")
 
 
-def read_response(source: InputFile) -> Iterator[LoadedArticle | Skipped]:
+def load_response(file: InputFile) -> Iterator[LoadedArticle | Skipped]:
     """Yield the article of one record."""
     from warcio.bufferedreaders import BufferedReader
     from warcio.recordloader import ArcWarcRecordLoader
 
-    record = ArcWarcRecordLoader(verify_http=False).parse_record_stream(
-        BufferedReader(BytesIO(source.read()))
-    )
+    record = ArcWarcRecordLoader(verify_http=False).parse_record_stream(BufferedReader(BytesIO(file.read())))
     body = record.content_stream().read(MAX_BYTES + 1)
     charset = re.search(r"charset=[\"']?([\w-]+)", record.http_headers.get_header("content-type", ""))
-    yield from read_html(
-        replace(source, opener=lambda: BytesIO(body), charset=charset[1] if charset else None)
-    )
+    yield from load_html(replace(file, open=lambda: BytesIO(body), charset=charset[1] if charset else None))
 
 
-_READ_RESPONSE = apart(read_response, limit=MAX_BYTES + MAX_LINES * MAX_LINE)
+_LOAD_RESPONSE = apart(load_response, limit=MAX_BYTES + MAX_LINES * MAX_LINE)
 
 
 class _Record(NamedTuple):
     head: bytes
-    """Its lines as they stand in the file, down to the blank one."""
+    """The header lines as they are in the file, up to the blank line."""
     fields: dict[str, str]
-    """What the lines say, by name in lower case."""
+    """What the header lines say, by name in lower case."""
     block: bytes
-    """What follows, cut at ``MAX_BYTES``."""
+    """The body, cut at ``MAX_BYTES``."""
     length: int
-    """Bytes that follow."""
+    """Bytes of the whole body."""
 
 
 def _records(stream: BinaryIO) -> Iterator[_Record]:

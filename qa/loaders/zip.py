@@ -12,39 +12,39 @@ from contextlib import suppress
 from functools import partial
 from typing import BinaryIO, cast
 
+from qa.loaders.input_file import InputFile, hidden, ids
 from qa.loaders.limits import MIB, Budget, Metered, Unreadable
-from qa.loaders.source import InputFile, hidden, ids
 from qa.types import Skipped
 
 MAX_DIRECTORY = 64 * MIB
-"""Bytes the list of members may have: half a million members or more."""
+"""Bytes the list of members may have: enough for half a million members."""
 _ENCRYPTED, _NAMED_IN_UTF8 = 0x1, 0x800
 _END, _END64, _IN_END64 = b"PK\x05\x06", b"PK\x06\x06", 0xFFFFFFFF
 _HAN_WORD = re.compile(r"[\u4e00-\u9fff]{2}")
 _OUTSIDE = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|$)", re.S)
 
 
-def read_zip(source: InputFile) -> Iterator[InputFile | Skipped]:
-    """Yield the files inside; hidden ones are left out, as in a folder."""
-    with source.seekable() as file:
-        _check_directory(file)
-        with zipfile.ZipFile(file) as archive:
+def load_zip(file: InputFile) -> Iterator[InputFile | Skipped]:
+    """Yield the files inside; hidden files are left out, as in a folder."""
+    with file.seekable() as stream:
+        _check_directory(stream)
+        with zipfile.ZipFile(stream) as archive:
             members = [
                 (name, member)
                 for member in archive.infolist()
                 if not member.is_dir() and not hidden(name := _name(member))
             ]
             if not members:
-                yield source.skipped("the archive holds no files")
+                yield file.skipped("the archive holds no files")
             for (name, member), below in zip(members, ids([name for name, _ in members]), strict=True):
-                where = f"{source.where}/{name}"
+                where = f"{file.where}/{name}"
                 if why := _refused(name, member):
                     yield Skipped(where, why)
                 else:
-                    yield source.member(
-                        f"{source.name}/{name}",
-                        partial(_opened, archive, member, source.budget),
-                        id=f"{source.name}/{below}",
+                    yield file.member(
+                        f"{file.name}/{name}",
+                        partial(_opened, archive, member, file.budget),
+                        id=f"{file.name}/{below}",
                         where=where,
                     )
 
@@ -64,7 +64,7 @@ def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    """Return a member's name; where its encoding is not marked, it was taken for code page 437."""
+    """Return a member's name; :mod:`zipfile` reads one whose encoding is not stated as code page 437."""
     name = member.filename
     if not member.flag_bits & _NAMED_IN_UTF8 and not name.isascii():
         packed = name.encode("cp437")
@@ -77,7 +77,7 @@ def _name(member: zipfile.ZipInfo) -> str:
 
 
 def _check_directory(file: BinaryIO) -> None:
-    """Refuse a list of members that is too long: :mod:`zipfile` reads all of it at once."""
+    """Refuse a list of members that is too long, because :mod:`zipfile` reads all of it at once."""
     end = file.seek(0, io.SEEK_END)
     file.seek(max(0, end - (1 << 16) - 100))
     tail = file.read()

@@ -80,16 +80,16 @@ class Database:
     @classmethod
     def create(cls, path: Path, **meta: str | int) -> Database:
         """Create the database with the properties that describe its archive."""
-        store = cls(path)
-        with store._connection() as db:
+        database = cls(path)
+        with database._connection() as db:
             db.execute("PRAGMA journal_mode = WAL")
-        with store.write() as transaction:
+        with database.write() as transaction:
             transaction.run(_SCHEMA, *_SINCE.values())
             transaction.run(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
             )
             transaction.set_meta(generation=0, **meta)
-        return store
+        return database
 
     def check(self) -> bool:
         """Check that this is an archive's database which this version can read; tell whether it is up to date.
@@ -177,7 +177,7 @@ class Database:
                 db.rollback()
 
     def close(self) -> None:
-        """Close all idle connections; the store is not used afterwards."""
+        """Close all idle connections; the database is not used afterwards."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -34,14 +34,14 @@ def make(path: Path, model: str | None, settings: Settings) -> tuple[Database, E
         raise ArchiveReadOnly(
             f"{path} cannot be made ({error.strerror}). Name a folder of your own."
         ) from None
-    store = Database.create(
+    database = Database.create(
         path / DATABASE,
         model=model or "",
         fingerprint=encoder.fingerprint,
         dim=encoder.dim,
         chunker=chunking.VERSION,
     )
-    return store, encoder
+    return database, encoder
 
 
 def find(path: Path) -> Database:
@@ -59,13 +59,13 @@ def find(path: Path) -> Database:
     )
 
 
-def check(path: Path, store: Database, settings: Settings) -> None:
+def check(path: Path, database: Database, settings: Settings) -> None:
     """Check that an archive was made with the model that is wanted.
 
     Raises:
         ArchiveIncompatible: It was made with another one.
     """
-    with store.read() as transaction:
+    with database.read() as transaction:
         model, chunker = transaction.meta("model"), transaction.meta("chunker")
     if settings.model is not None and settings.model != model:
         raise ArchiveIncompatible(
@@ -78,14 +78,14 @@ def check(path: Path, store: Database, settings: Settings) -> None:
         )
 
 
-def load_encoder_of(path: Path, store: Database, settings: Settings) -> Encoder:
+def load_encoder_of(path: Path, database: Database, settings: Settings) -> Encoder:
     """Load the model that an archive was made with.
 
     Raises:
         ArchiveIncompatible: The model has changed since.
         embeddings.EmbeddingError: It cannot be loaded.
     """
-    with store.read() as transaction:
+    with database.read() as transaction:
         model, fingerprint = transaction.meta("model"), transaction.meta("fingerprint")
     encoder = load_encoder(model or None, settings.cache_dir, notify=log.warning)
     if encoder.fingerprint != fingerprint:

@@ -31,10 +31,10 @@ Result = TypeVar("Result")
 class Generations:
     """Gives each read transaction the snapshot of its state, and lets one writer at a time make a new one."""
 
-    def __init__(self, folder: Path, store: Database) -> None:
+    def __init__(self, folder: Path, database: Database) -> None:
         self._folder = folder
         self._derived = folder / DERIVED
-        self._store = store
+        self._database = database
         self._snapshot: Snapshot | None = None
         self._lock = threading.Lock()
         self._private: tempfile.TemporaryDirectory[str] | None = None
@@ -56,7 +56,7 @@ class Generations:
         """
         with self._sole_writer(what):
             yield self._publish_if_much
-            with self._store.read() as transaction:
+            with self._database.read() as transaction:
                 staged, derived = transaction.has_staged(), transaction.meta("derived")
             if staged or not derived:
                 self.publish()
@@ -83,7 +83,7 @@ class Generations:
             ArchiveError: There is no room for them. Nothing is lost.
         """
         try:
-            with self._store.write() as transaction:
+            with self._database.write() as transaction:
                 before = transaction.meta("derived")
                 gone = transaction.publish()
                 name = "" if rebuild or not before else self._extended(transaction, before, gone)
@@ -114,14 +114,14 @@ class Generations:
             return ""
 
     def _publish_if_much(self) -> None:
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             staged = transaction.last_passage() - int(transaction.meta("published_to", "0"))
         if staged >= STAGED_PASSAGES:
             self.publish()
 
     @contextmanager
     def _sole_writer(self, what: str, wait: float = WRITER_WAIT) -> Iterator[None]:
-        if not self._store.writable:
+        if not self._database.writable:
             raise ArchiveReadOnly(
                 f"{self._folder} cannot be written. Copy the archive to a folder of your own."
             )
@@ -130,12 +130,12 @@ class Generations:
 
     def _read(self, work: Callable[[View], Result]) -> Result:
         while True:
-            with self._store.read() as transaction:
+            with self._database.read() as transaction:
                 name = transaction.meta("derived")
                 try:
                     return work(View(transaction.connection, self._current(name)))
                 except SnapshotDamaged:
-                    with self._store.read() as later:
+                    with self._database.read() as later:
                         if later.meta("derived") == name:
                             raise
             # else the state had been replaced, and its files were gone, before they were opened
@@ -148,14 +148,14 @@ class Generations:
 
     def _catch_up(self) -> None:
         """Publish what a writer that was cut off left staged, unless one is at work."""
-        if not self._store.writable or self._private or self._failed:
+        if not self._database.writable or self._private or self._failed:
             return
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             if not transaction.has_staged():
                 return
         try:
             with self._sole_writer("publishing what was left", wait=0):
-                with self._store.read() as transaction:
+                with self._database.read() as transaction:
                     left = transaction.has_staged()
                 if left:  # and not published by a writer that has ended just now
                     self.publish()
@@ -166,14 +166,14 @@ class Generations:
             log.warning("%s Questions are answered from the state before.", error)
 
     def _repair(self, error: SnapshotDamaged) -> None:
-        with self._store.read() as transaction:
+        with self._database.read() as transaction:
             broken = transaction.meta("derived")
         log.warning("The search index of %s is being rebuilt (%s).", self._folder, error)
-        if not self._store.writable:
+        if not self._database.writable:
             self._build_aside()
             return
         with self._sole_writer("rebuilding the indexes"):
-            with self._store.read() as transaction:
+            with self._database.read() as transaction:
                 if transaction.meta("derived") != broken:
                     return
             self.publish(rebuild=True)
@@ -182,7 +182,7 @@ class Generations:
 
     def _build_aside(self) -> None:
         """Build the indexes of an archive that cannot be written in a folder that goes away with this process."""
-        with self._lock, self._store.read() as transaction:
+        with self._lock, self._database.read() as transaction:
             self._private = self._private or tempfile.TemporaryDirectory(prefix="qa-index-")
             folder = Path(self._private.name)
             self._snapshot = Snapshot.open(folder, Snapshot.build(transaction, folder))

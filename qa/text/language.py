@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 SAMPLE = 500
-"""Characters from which a language is told."""
+"""Characters that are looked at."""
 SURE = 0.8
-"""Probability below which a language is not recorded."""
+"""Lowest probability at which a language is recorded."""
 
 
 def detect(text: str) -> str | None:
-    """Return the ISO 639-1 code of a text's language, or ``None`` where that is not clear."""
+    """Return the ISO 639-1 code of a text's language, or ``None`` where it is not clear."""
     language, probability = likeliest(text)
     return language if probability >= SURE else None
 

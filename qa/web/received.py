@@ -12,8 +12,8 @@ from typing import BinaryIO
 from qa.archive import Archive
 from qa.errors import InputError
 from qa.loaders.limits import Unreadable
-from qa.loaders.loaded import found
-from qa.loaders.registry import read_paths
+from qa.loaders.loaded import make_article
+from qa.loaders.registry import load_paths
 from qa.types import Article, IngestReport, Progress, Skipped
 
 MOST_FILES = 500
@@ -52,7 +52,7 @@ def pasted(fields: Mapping[str, str]) -> Article | None:
     if "text" not in given:
         return None
     try:
-        return found(given).article
+        return make_article(given).article
     except Unreadable as error:
         raise InputError(f"The text cannot be added: {error}.") from None
 
@@ -72,7 +72,7 @@ def add(
     def articles() -> Iterator[Article]:
         if text:
             yield text
-        for item in read_paths(files):
+        for item in load_paths(files):
             if isinstance(item, Skipped):
                 where, why = (part.replace(f"{folder}/", "").replace(str(folder), "") for part in item)
                 skipped.append(Skipped(where, why))

@@ -292,10 +292,9 @@ def write_training_folder(root):
 @pytest.mark.slow
 def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     torch = pytest.importorskip("torch")
-    from evals.training import __main__ as train_reader
     from evals.training import data as reader_data
     from evals.training import export as reader_export
-    from evals.training import mining as reader_mining
+    from evals.training import loop as train_reader
     from evals.training.model import build_model, loss_of
     from evals.training.sampler import Sampler
 
@@ -305,7 +304,7 @@ def test_a_few_training_steps_lower_the_loss_resume_and_export(tmp_path):
     assert len(data.held_out) == 4
     assert not {data.documents[q.doc_id].article for q in data.train} & set(data.held_out)
     assert not {d.article for d in data.training_documents() if d.family == "squad2"} & set(data.held_out)
-    negatives = reader_mining.mine_negatives(
+    negatives = reader_data.mine_negatives(
         data, lambda texts: np.full((len(texts), 4), 0.5, np.float32), families=("squad2",)
     )
     texts = {d.id: d.text for d in data.training_documents()}
@@ -375,7 +374,7 @@ def test_a_question_is_changed_by_what_its_passage_does_not_say(asked, passage, 
 
 
 def test_reading_scores_match_a_count_by_hand():
-    from evals.training.metrics import Reply, best_threshold, f1_at, reading_scores
+    from evals.training.export import Reply, best_threshold, f1_at, reading_scores
 
     replies = [Reply(("x",), "x", 2.0), Reply((), "y", 1.0), Reply(("z",), "z", 0.0)]
     assert f1_at(replies, 1.5) == pytest.approx(2 / 3)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import qa
 from evals.__main__ import main
 from evals.archives import archive_of
-from evals.dataset import Dataset, DatasetError, Evidence, Question
+from evals.dataset import Dataset, DatasetError, GoldEvidence, Question
 from evals.gate import Bar, Baseline
 from evals.outcomes import Outcome, examine, gold_spans, inexactness
 from evals.summary import Summary
@@ -86,7 +86,7 @@ class FakeArchive:
         return {a.id: a for a in (HARBOUR, BRIDGE)}[article_id]
 
 
-def question(text: str, answers: tuple[str, ...] = (), *evidence: Evidence, **rest: object) -> Question:
+def question(text: str, answers: tuple[str, ...] = (), *evidence: GoldEvidence, **rest: object) -> Question:
     values = {"id": text, "type": "extractive", "answerable": bool(answers), **rest}
     return Question(question=text, answers=answers, evidence=evidence, **values)
 
@@ -96,8 +96,10 @@ def dataset(*questions: Question) -> Dataset:
     return Dataset(name="toy", corpus=Path("toy"), questions=questions, qrels=qrels)
 
 
-WHO = question("who led", ("Ada Quill",), Evidence(doc_id="harbour", quote="Ada Quill", start=28, end=37))
-LONG = question("how long", ("84 metres",), Evidence(doc_id="a/bridge", quote="84 metres", start=14, end=23))
+WHO = question("who led", ("Ada Quill",), GoldEvidence(doc_id="harbour", quote="Ada Quill", start=28, end=37))
+LONG = question(
+    "how long", ("84 metres",), GoldEvidence(doc_id="a/bridge", quote="84 metres", start=14, end=23)
+)
 COST = question("what did it cost", type="unanswerable_near")
 WEATHER = question("weather", type="unanswerable_far")
 LED = cite(HARBOUR, "Ada Quill led the works.", "Ada Quill")
@@ -136,13 +138,13 @@ def test_a_wrong_answer_and_a_refusal_score_nothing_and_say_so() -> None:
 
 
 def test_an_answer_is_not_pieced_together_from_two_quotes() -> None:
-    across = question("across", ("green Ada",), Evidence(doc_id="harbour"))
+    across = question("across", ("green Ada",), GoldEvidence(doc_id="harbour"))
     [outcome] = judged(FakeArchive({"across": ((PAINTED, LED), 0.9)}), across)
     assert outcome.scores["contained answer"] == 0
 
 
 def test_a_field_of_the_article_is_looked_for_in_the_answers_text() -> None:
-    when = question("when", ("1999-05-04", "4 May 1999"), Evidence(doc_id="harbour"), type="metadata")
+    when = question("when", ("1999-05-04", "4 May 1999"), GoldEvidence(doc_id="harbour"), type="metadata")
     field = cite(HARBOUR, "The harbour opened in 1912.", kind="metadata", field="published")
     [outcome] = judged(FakeArchive({"when": ((field,), 0.9)}, text="Published on 4 May 1999 [1]."), when)
     assert outcome.scores["contained answer"] == 1
@@ -152,7 +154,7 @@ def test_a_field_of_the_article_is_looked_for_in_the_answers_text() -> None:
 
 
 def test_gold_sentences_are_compared_by_characters() -> None:
-    sentences = Evidence(
+    sentences = GoldEvidence(
         doc_id="harbour", sentences=("The harbour opened in 1912.", "Ada Quill led the works.")
     )
     [outcome] = judged(FakeArchive({"who led": ((LED,), 0.9)}), question("who led", ("w " * 20,), sentences))
@@ -163,8 +165,8 @@ def test_gold_sentences_are_compared_by_characters() -> None:
 
 
 def test_a_gold_quote_without_offsets_may_stand_at_any_of_its_places() -> None:
-    assert gold_spans(Evidence(doc_id="harbour", quote="he "), HARBOUR) == [((1, 4), (43, 46))]
-    assert gold_spans(Evidence(doc_id="harbour", quote="absent"), HARBOUR) == []
+    assert gold_spans(GoldEvidence(doc_id="harbour", quote="he "), HARBOUR) == [((1, 4), (43, 46))]
+    assert gold_spans(GoldEvidence(doc_id="harbour", quote="absent"), HARBOUR) == []
 
 
 def test_turns_that_cannot_be_judged_are_left_out() -> None:
@@ -180,7 +182,10 @@ def test_turns_that_cannot_be_judged_are_left_out() -> None:
 def test_history_is_passed_on() -> None:
     archive = FakeArchive({})
     follow_up = question(
-        "and then?", ("Ada Quill",), Evidence(doc_id="harbour"), history=[{"role": "user", "content": "?"}]
+        "and then?",
+        ("Ada Quill",),
+        GoldEvidence(doc_id="harbour"),
+        history=[{"role": "user", "content": "?"}],
     )
     judged(archive, follow_up)
     assert archive.histories == [(qa.Turn(role="user", content="?"),)]
@@ -219,14 +224,6 @@ def test_the_summary_sums_up_by_metric_and_by_type(summary: Summary) -> None:
     assert values["abstention/AUROC"] == 3 / 4
     assert values["speed/ask, mean ms"] == 2
     assert {row.subset for row in summary.by_type} == {"extractive", "unanswerable_near", "unanswerable_far"}
-
-
-def test_the_curve_tells_what_each_threshold_would_refuse(summary: Summary) -> None:
-    first, *_, last = summary.curve
-    assert (first.threshold, first.needless) == (0.3, 0)
-    assert first.refused == {"unanswerable_far": 1, "unanswerable_near": 0}
-    assert (last.threshold, last.needless) == (None, 1)
-    assert last.refused == {"unanswerable_far": 1, "unanswerable_near": 1}
 
 
 def test_the_summary_reads_the_same_every_time(summary: Summary) -> None:

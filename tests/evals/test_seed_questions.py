@@ -6,7 +6,7 @@ import pytest
 
 from evals import metrics
 from evals.dataset import SEED_ARTICLES, Dataset, Question
-from qa.loaders.registry import read_paths
+from qa.loaders.registry import load_paths
 from qa.types import Article, Skipped
 
 FEWEST = {"two_article": 10, "unanswerable_near": 15, "unanswerable_far": 15, "follow_up": 12, "metadata": 10}
@@ -19,7 +19,7 @@ def seeds() -> Dataset:
 
 @pytest.fixture(scope="module")
 def articles() -> dict[str, Article]:
-    found = [item for item in read_paths([SEED_ARTICLES]) if not isinstance(item, Skipped)]
+    found = [item for item in load_paths([SEED_ARTICLES]) if not isinstance(item, Skipped)]
     return {item.article.id: item.article for item in found}
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from qa.errors import InputError
+from qa.loaders.input_file import InputFile
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.registry import READERS, read_paths
-from qa.loaders.source import InputFile
+from qa.loaders.registry import LOADERS, load_paths
 from qa.types import Article, Skipped
 
 PAGE = """<!doctype html><html lang="en"><head><title>The mill burnt down | The Gazette</title>
@@ -37,7 +37,7 @@ STORY = (
 
 
 def read(*paths: Path | str, **options: object) -> tuple[list[Article], list[Skipped]]:
-    everything = list(read_paths(paths, **options))
+    everything = list(load_paths(paths, **options))
     return (
         [item.article for item in everything if isinstance(item, LoadedArticle)],
         [item for item in everything if isinstance(item, Skipped)],
@@ -132,8 +132,8 @@ def test_pages_are_told_by_their_first_bytes_where_the_name_does_not_tell(tmp_pa
     articles, skipped = read(tmp_path)
     assert [a.id for a in articles] == ["article", "article.asp?id=5", "article.php", "index.html?page=2"]
     assert sorted(s.why.split(" (")[0] for s in skipped) == [
-        "no reader for .png",
-        "no reader for files without an extension",
+        "no loader for .png",
+        "no loader for files without an extension",
     ]
 
 
@@ -277,7 +277,7 @@ def test_a_table_without_the_text_column_says_which_it_has(tmp_path, name):
 
 def test_an_unknown_field_in_the_map_is_an_error():
     with pytest.raises(InputError, match="no field 'txt'"):
-        read_paths(["."], map={"txt": "body"})
+        load_paths(["."], map={"txt": "body"})
 
 
 def test_a_csv_row_with_too_many_values_is_named_and_the_next_is_read(tmp_path):
@@ -364,7 +364,7 @@ def test_the_pages_of_a_warc_are_articles(tmp_path, name):
     records = [
         ("https://a.example/1", b"200 OK\nContent-Type: text/html", page().encode()),
         ("https://a.example/2", b"200 OK\nContent-Type: image/png", b"\x89PNG"),
-        ("https://a.example/3", b"404 Not LoadedArticle\nContent-Type: text/html", page().encode()),
+        ("https://a.example/3", b"404 Not Found\nContent-Type: text/html", page().encode()),
         ("https://a.example/4", b"200 OK\nContent-Type: text/html; charset=gbk", chinese.encode("gbk")),
         ("https://a.example/5", b"200 OK\nContent-Type: text/html\nContent-Encoding: gzip", gzip.compress(page().encode())),
         ("https://a.example/6", b"200 OK\nContent-Type: text/html", b"<html></html>"),
@@ -391,7 +391,7 @@ def test_a_warc_cut_off_gives_what_comes_before(tmp_path):
     assert "damaged" in skipped[0].why
 
 
-def test_the_files_of_a_zip_are_read_each_by_its_own_reader(tmp_path):
+def test_the_files_of_a_zip_are_read_each_by_its_own_loader(tmp_path):
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("deep.txt", STORY)
@@ -417,9 +417,9 @@ def test_the_files_of_a_zip_are_read_each_by_its_own_reader(tmp_path):
         "cell",
     ]
     assert [(s.where, s.why[:18]) for s in skipped] == [
-        (f"{tmp_path}/all.zip/picture.png", "no reader for .png")
+        (f"{tmp_path}/all.zip/picture.png", "no loader for .png")
     ]
-    origins = {f.origin for f in read_paths([tmp_path]) if isinstance(f, LoadedArticle)}
+    origins = {f.origin for f in load_paths([tmp_path]) if isinstance(f, LoadedArticle)}
     assert origins == {None, str((tmp_path / "all.zip").resolve())}
 
 
@@ -505,8 +505,8 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path):
 
 def piped(data: bytes, **options: object) -> list:
     code = (
-        "import json, sys\nfrom qa.loaders.registry import read_paths\n"
-        "for f in read_paths(['-'], **json.loads(sys.argv[1])):\n"
+        "import json, sys\nfrom qa.loaders.registry import load_paths\n"
+        "for f in load_paths(['-'], **json.loads(sys.argv[1])):\n"
         "    print(json.dumps(list(f) if hasattr(f, 'why') else [f.article.id, f.article.text, f.origin]))"
     )
     done = subprocess.run(
@@ -533,7 +533,7 @@ def test_the_format_of_standard_input_can_be_said():
     assert piped(table, format="csv")[0][:2] == ["a", "One."]
     assert piped(gzip.compress(table), format=".CSV")[0][:2] == ["a", "One."]
     with pytest.raises(InputError, match=r"\.doc is not known"):
-        read_paths(["-"], format="doc")
+        load_paths(["-"], format="doc")
 
 
 def test_the_format_of_files_without_an_extension_can_be_said(tmp_path):
@@ -544,12 +544,12 @@ def test_the_format_of_files_without_an_extension_can_be_said(tmp_path):
 
 def test_the_readme_names_every_format():
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    assert [extension for extension in READERS if f"`{extension}`" not in readme] == []
+    assert [extension for extension in LOADERS if f"`{extension}`" not in readme] == []
 
 
-def test_the_reader_that_contributing_shows_works(tmp_path, monkeypatch):
+def test_the_loader_that_contributing_shows_works(tmp_path, monkeypatch):
     text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
-    (example,) = re.findall(r"```python\n(def read_note.*?)```", text, re.S)
+    (example,) = re.findall(r"```python\n(def load_note.*?)```", text, re.S)
     assert len(example.splitlines()) <= 10
     names: dict = {
         "InputFile": InputFile,
@@ -558,7 +558,7 @@ def test_the_reader_that_contributing_shows_works(tmp_path, monkeypatch):
         "Iterator": Iterator,
     }
     exec(example, names)
-    monkeypatch.setitem(READERS, ".note", names["read_note"])
+    monkeypatch.setitem(LOADERS, ".note", names["load_note"])
     (tmp_path / "a.note").write_text(f"The mill\n{STORY}", "gb18030")
     (tmp_path / "b.note.gz").write_bytes(gzip.compress(b"The mill"))
     (article,), skipped = read(tmp_path)
@@ -569,7 +569,7 @@ def test_the_reader_that_contributing_shows_works(tmp_path, monkeypatch):
 def test_a_name_that_is_no_text_is_read_and_reported(tmp_path):
     for name in (b"caf\xe9.txt", b"caf\xe9.xyz"):
         (tmp_path / os.fsdecode(name)).write_text(STORY)
-    (found, skipped) = read_paths([tmp_path])
+    (found, skipped) = load_paths([tmp_path])
     assert found.article.id == "caf\ufffd.txt"
     assert skipped.where.endswith("caf\\udce9.xyz")
     found.origin.encode()

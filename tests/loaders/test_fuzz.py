@@ -9,6 +9,8 @@ import io
 import json
 import lzma
 import re
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -20,11 +22,12 @@ from hypothesis import HealthCheck, given, settings
 
 import qa
 from qa.loaders.encoding import decode
+from qa.loaders.input_file import InputFile
 from qa.loaders.limits import Budget
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.registry import READERS, read_paths, read_source
+from qa.loaders.registry import LOADERS, load_file, load_paths
+from qa.loaders.sandbox import request
 from qa.loaders.sandbox_worker import parsed
-from qa.loaders.source import InputFile
 from qa.text.chunking import chunk
 from qa.types import Skipped
 from tests.loaders.test_formats import as_parquet, page, pdf, warc, zstd
@@ -34,24 +37,21 @@ STORY = (
 )
 
 
-class InThisProcess:
-    """Parses without a child, so that a thousand examples take seconds."""
-
-    def parse(self, reader: Any, source: InputFile, data: bytes, _: int) -> list[LoadedArticle | Skipped]:
-        request = {key: getattr(source, key) for key in ("name", "id", "where", "origin", "given", "charset")}
-        return parsed({**request, "reader": (reader.__module__, reader.__qualname__)}, data)
+def parse_here(loader: Any, file: InputFile, data: bytes, _: int) -> list[LoadedArticle | Skipped]:
+    """Parse without the sandbox, so that a thousand examples take seconds."""
+    return parsed(request(loader, file), data)
 
 
-def read_bytes(extension: str, data: bytes) -> list[LoadedArticle | Skipped]:
-    source = InputFile(
+def load_bytes(extension: str, data: bytes) -> list[LoadedArticle | Skipped]:
+    file = InputFile(
         name=f"x{extension}",
         id="x",
         where="x",
-        opener=lambda: io.BytesIO(data),
+        open=lambda: io.BytesIO(data),
         budget=Budget(len(data)),
-        child=InThisProcess(),
+        parse_apart=parse_here,
     )
-    return list(read_source(source, None))
+    return list(load_file(file, None))
 
 
 def tokens(text: str) -> list[tuple[int, int]]:
@@ -144,12 +144,31 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
     return bytes(data)
 
 
-def test_every_reader_has_a_sample_that_reads():
-    assert set(SAMPLES) == set(READERS)
+def test_every_loader_has_a_sample_that_loads():
+    assert set(SAMPLES) == set(LOADERS)
     for extension, data in SAMPLES.items():
-        items = read_bytes(NAMES.get(extension, extension), data)
+        items = load_bytes(NAMES.get(extension, extension), data)
         assert all(isinstance(item, LoadedArticle) for item in items), extension
         check(items)
+
+
+def test_no_warning_reaches_the_user(tmp_path):
+    for extension, data in SAMPLES.items():
+        (tmp_path / f"x{NAMES.get(extension, extension)}").write_bytes(data)
+    (tmp_path / "dated.jsonl").write_text(json.dumps({"text": STORY, "date": "11 Sep 2023 23:30 BRST"}))
+    code = (
+        "import sys\nfrom qa.loaders.registry import load_paths\n"
+        "for item in load_paths(sys.argv[1:]): print(item.article.published)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, tmp_path / "dated.jsonl", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == "2023-09-11"
+    assert len(done.stdout.splitlines()) > len(SAMPLES)
 
 
 @pytest.mark.parametrize("extension", sorted(SAMPLES))
@@ -158,14 +177,14 @@ def test_every_reader_has_a_sample_that_reads():
 )
 @given(st.data())
 def test_damaged_files_give_articles_or_reasons(extension, data):
-    check(read_bytes(NAMES.get(extension, extension), data.draw(damaged(SAMPLES[extension]))))
+    check(load_bytes(NAMES.get(extension, extension), data.draw(damaged(SAMPLES[extension]))))
 
 
 @pytest.mark.parametrize("extension", sorted(SAMPLES))
 @settings(max_examples=15, deadline=None)
 @given(data=st.binary(max_size=300))
 def test_arbitrary_bytes_give_articles_or_reasons(extension, data):
-    check(read_bytes(NAMES.get(extension, extension), data))
+    check(load_bytes(NAMES.get(extension, extension), data))
 
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=200).filter(str.strip)
@@ -190,7 +209,7 @@ values = st.recursive(
 def test_any_json_rows_give_articles_or_reasons(rows):
     data = "\n".join(json.dumps(row) for row in rows).encode()
     for extension, content in ((".jsonl", data), (".json", json.dumps(rows).encode())):
-        items = read_bytes(extension, content)
+        items = load_bytes(extension, content)
         check(items)
         assert len(items) == max(len(rows), 1)
 
@@ -209,7 +228,7 @@ def test_tables_of_each_format_give_back_the_same_texts(stories):
         (".parquet", as_parquet(rows)),
         (".csv", table.getvalue().encode("utf-8-sig")),
     ):
-        items = read_bytes(extension, data)
+        items = load_bytes(extension, data)
         assert [(item.article.id, item.article.text) for item in items] == [
             (r["id"], r["text"]) for r in rows
         ], extension
@@ -230,7 +249,7 @@ def test_every_file_of_a_zip_is_read_or_named_or_hidden(files):
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in files:
             archive.writestr(f"{name}.txt", text)
-    items = read_bytes(".zip", file.getvalue())
+    items = load_bytes(".zip", file.getvalue())
     shown = [
         name
         for name, _ in files
@@ -272,7 +291,7 @@ def test_stored_passages_are_slices_of_their_articles(stories, tmp_path_factory,
         (folder / f"{number}.txt").write_text(text, "utf-8", newline="")
     own = request.getfixturevalue("settings")
     with qa.Archive.create(folder / "archive", settings=own) as archive:
-        readable = [item for item in read_paths(folder.glob("*.txt")) if isinstance(item, LoadedArticle)]
+        readable = [item for item in load_paths(folder.glob("*.txt")) if isinstance(item, LoadedArticle)]
         if not readable:
             return
         archive.add(folder.glob("*.txt"))

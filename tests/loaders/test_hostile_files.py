@@ -21,8 +21,8 @@ import pytest
 
 from qa.loaders.limits import MAX_TEXT
 from qa.loaders.loaded import LoadedArticle
-from qa.loaders.registry import MAX_SKIPS, READERS, read_paths
-from qa.loaders.sandbox import Child, apart
+from qa.loaders.registry import LOADERS, MAX_SKIPS, load_paths
+from qa.loaders.sandbox import Sandbox, apart
 from qa.types import Skipped
 
 GOOD = "The mill burnt down in 1900, and the mayor said that it would be rebuilt."
@@ -34,15 +34,15 @@ READ = """
 import json, os, resource, sys
 from pathlib import Path
 import qa.loaders.html, qa.loaders.pdf
-from qa.loaders.registry import READERS, language, read_paths
+from qa.loaders.registry import LOADERS, language, load_paths
 from qa.loaders.sandbox import apart
-READERS[".html"] = apart(qa.loaders.html.read_html, seconds=6)
+LOADERS[".html"] = apart(qa.loaders.html.load_html, seconds=6)
 language.detect("Everything is imported before nobody may read it.")
 if sys.argv[2] == "nobody":
     os.setuid(65534)
 items = [
     ["found", f.article.id, len(f.article.text)] if hasattr(f, "article") else ["skipped", *f]
-    for f in read_paths([Path(sys.argv[1])])
+    for f in load_paths([Path(sys.argv[1])])
 ]
 # ru_maxrss of this process would begin with that of the tests which started it
 own = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -222,7 +222,7 @@ def test_broken_utf8_is_read_with_marks_where_it_is_broken(tmp_path):
     text = "Größe, Ärger und Überfluß sind schöne Wörter für müde Köche. " * 5
     data = text.encode()
     (tmp_path / "x.txt").write_bytes(data[:9] + b"\xff" + data[9:])
-    (found,) = read_paths([tmp_path])
+    (found,) = load_paths([tmp_path])
     assert found.article.text == (text[:7] + "\ufffd" + text[7:]).strip()
 
 
@@ -254,7 +254,7 @@ def test_articles_and_fields_too_long_are_refused_or_cut(tmp_path):
         {"id": "title", "title": "t" * 100_000, "text": GOOD},
     ]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    items = list(read_paths([tmp_path]))
+    items = list(load_paths([tmp_path]))
     assert [item.why.split(" and")[0] for item in items if isinstance(item, Skipped)] == [
         f"the article has {MAX_TEXT + 1:,} characters,",
         '"id": longer than 2,000 characters',
@@ -265,7 +265,7 @@ def test_articles_and_fields_too_long_are_refused_or_cut(tmp_path):
 
 def test_a_million_bad_lines_are_counted_not_kept(tmp_path):
     (tmp_path / "x.jsonl").write_bytes(b"x\n" * 100_000 + b'{"id": "a", "text": "Good."}\n')
-    items = list(read_paths([tmp_path]))
+    items = list(load_paths([tmp_path]))
     assert [item.article.id for item in items if isinstance(item, LoadedArticle)] == ["a"]
     skipped = [item for item in items if isinstance(item, Skipped)]
     assert len(skipped) == MAX_SKIPS + 1
@@ -286,7 +286,7 @@ def test_names_in_an_archive_do_not_lead_out_of_it(tmp_path):
         link = zipfile.ZipInfo("link.txt")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
-    items = list(read_paths([tmp_path]))
+    items = list(load_paths([tmp_path]))
     assert [item.article.id for item in items if isinstance(item, LoadedArticle)] == ["x.zip/fine."]
     whys = [item.why for item in items if isinstance(item, Skipped)]
     assert whys == ["its name leads out of the archive"] * 5 + ["a link, not a file"]
@@ -298,7 +298,7 @@ def test_an_encrypted_member_is_named(tmp_path):
     at = data.index(b"PK\x01\x02")
     data[at + 8] |= 1
     (tmp_path / "x.zip").write_bytes(data)
-    skipped, found = read_paths([tmp_path])
+    skipped, found = load_paths([tmp_path])
     assert skipped.why.startswith("encrypted")
     assert found.article.id == "x.zip/b"
 
@@ -312,7 +312,7 @@ def test_a_list_of_members_too_long_is_not_loaded(tmp_path):
         file.truncate(200 * MIB)
         file.seek(0, 2)
         file.write(end)
-    (skipped,) = read_paths([tmp_path])
+    (skipped,) = load_paths([tmp_path])
     assert skipped.why.startswith("its list of members is larger than 64 MiB")
 
 
@@ -341,10 +341,10 @@ def test_links_pipes_and_devices_in_a_folder_are_skipped(tmp_path):
         "zero.txt": "a link that leads to no file",
         "pipe.txt": "neither a file nor a folder",
     }
-    assert [s.why for s in read_paths([inside / "pipe.txt", "/dev/zero"])] == [
+    assert [s.why for s in load_paths([inside / "pipe.txt", "/dev/zero"])] == [
         "neither a file nor a folder"
     ] * 2
-    (named,) = read_paths([inside / "escape.txt"])
+    (named,) = load_paths([inside / "escape.txt"])
     assert named.article.text == "Secret.", "what is named itself is read, link or not"
 
 
@@ -366,39 +366,39 @@ def test_files_and_folders_without_permission_are_named(tmp_path):
     (tmp_path / "locked").chmod(0o755)
 
 
-@pytest.mark.parametrize("extension", sorted(READERS))
+@pytest.mark.parametrize("extension", sorted(LOADERS))
 @pytest.mark.parametrize("content", [b"", b" \n", b"\0" * 100, b"\xff" * 100])
-def test_every_reader_gives_a_reason_for_nothing(tmp_path, extension, content):
+def test_every_loader_gives_a_reason_for_nothing(tmp_path, extension, content):
     (tmp_path / f"x{extension}").write_bytes(content)
-    items = list(read_paths([tmp_path]))
+    items = list(load_paths([tmp_path]))
     assert items
     assert all(isinstance(item, Skipped) and item.why for item in items)
 
 
-def read_by_dying(source):
+def load_by_dying(file):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def read_by_swelling(source):
-    yield source.article(text="x" * (8 << 30))
+def load_by_swelling(file):
+    yield file.article(text="x" * (8 << 30))
 
 
-def read_by_printing(source):
+def load_by_printing(file):
     print("noise" * 1000, flush=True)  # noqa: T201
     os.write(1, b"more noise\n")
-    yield source.article(text=source.text())
+    yield file.article(text=file.text())
 
 
 def test_a_parser_that_dies_swells_or_prints_harms_nobody(tmp_path, monkeypatch):
-    for extension, reader in (
-        (".die", read_by_dying),
-        (".swell", read_by_swelling),
-        (".print", read_by_printing),
+    for extension, loader in (
+        (".die", load_by_dying),
+        (".swell", load_by_swelling),
+        (".print", load_by_printing),
     ):
-        monkeypatch.setitem(READERS, extension, apart(reader))
+        monkeypatch.setitem(LOADERS, extension, apart(loader))
         (tmp_path / f"x{extension}").write_text(GOOD)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # where the child finds these readers
-    died, printed, swelled = read_paths([tmp_path])
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # where the sandbox finds these loaders
+    died, printed, swelled = load_paths([tmp_path])
     assert died.why == "makes its parser crash"
     assert printed.article.text == GOOD
     assert swelled.why == "needs more memory than one document may have"
@@ -409,17 +409,17 @@ def test_a_file_in_the_working_directory_does_not_stand_in_for_a_library(tmp_pat
     (tmp_path / "lxml.py").write_text("raise SystemExit('hostile')")
     (tmp_path / "x.html").write_text(f"<html><body><p>{GOOD}</p></body></html>")
     monkeypatch.chdir(tmp_path)
-    (found,) = read_paths(["x.html"])
+    (found,) = load_paths(["x.html"])
     assert found.article.text == GOOD
 
 
-def test_the_child_is_gone_when_reading_ends_early(tmp_path, monkeypatch):
+def test_the_sandbox_ends_when_loading_ends_early(tmp_path, monkeypatch):
     started = []
-    start = Child._started
-    monkeypatch.setattr(Child, "_started", lambda self: started.append(start(self)) or started[-1])
+    start = Sandbox._started
+    monkeypatch.setattr(Sandbox, "_started", lambda self: started.append(start(self)) or started[-1])
     for n in range(3):
         (tmp_path / f"{n}.html").write_text(f"<html><body><p>{GOOD}</p></body></html>")
-    reading = read_paths([tmp_path])
+    reading = load_paths([tmp_path])
     next(reading)
     reading.close()
     assert len(started) == 1

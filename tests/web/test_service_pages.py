@@ -160,7 +160,7 @@ class TestAdding:
         )
         page.get_by_role("button", name="Add").click()
         shows(page.locator("main strong"), "1 added, 1 skipped")
-        assert "no reader for .bin" in page.locator("main li").inner_text()
+        assert "no loader for .bin" in page.locator("main li").inner_text()
         assert inert(page)
 
     def test_a_form_that_is_refused_says_why_and_keeps_what_was_typed(self, page):

@@ -15,16 +15,22 @@ import pytest
 import qa
 from embeddings import TinyEncoder
 from evals.dataset import DatasetError
-from evals.speed.corpus import Corpus, Made, made_corpora, real_corpus
-from evals.speed.ours import ArchiveQA
-from evals.speed.ready import ReadyEncoder, ReadyVectors, opening
-from evals.speed.real import Real
+from evals.speed.corpus import (
+    Corpus,
+    Made,
+    ReadyEncoder,
+    ReadyVectors,
+    Real,
+    made_corpora,
+    opening,
+    real_corpus,
+)
+from evals.speed.peers import OURS, PEERS, load_system, missing
+from evals.speed.report import LESS, MORE, Cell, Group, Row, table
 from evals.speed.run import Run
-from evals.speed.systems import OURS, PEERS, load_system, missing
-from evals.speed.table import LESS, MORE, Cell, Group, Row, render
 from evals.speed.worker import Worker, WorkerFailed
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,7 @@ def tiny(monkeypatch, settings) -> None:
 
 
 def test_a_ready_vector_depends_on_its_passage_alone(made, ready, monkeypatch):
-    monkeypatch.setattr("evals.speed.ready.BATCH", 7)
+    monkeypatch.setattr("evals.speed.corpus.BATCH", 7)
     texts = list(made.corpora[30].texts())
     backwards = ReadyVectors.load(made.folder)(texts[::-1])
     np.testing.assert_allclose(ready(texts), backwards[::-1], atol=1e-6)
@@ -177,7 +183,7 @@ def test_a_line_that_is_no_article_is_named(tmp_path, settings):
 
 @pytest.mark.usefixtures("tiny")
 def test_our_archive_finds_the_nearest_ready_vectors(made, ready, tmp_path):
-    corpus, system = made.corpora[100], ArchiveQA()
+    corpus, system = made.corpora[100], load_system(OURS)
     system.load()
     system.index(corpus, tmp_path / "archive", ready)
     system.open(tmp_path / "archive")
@@ -190,7 +196,7 @@ def test_our_archive_finds_the_nearest_ready_vectors(made, ready, tmp_path):
 
 @pytest.mark.usefixtures("tiny")
 def test_what_was_added_for_timing_is_gone_again(made, ready, tmp_path):
-    system = ArchiveQA()
+    system = load_system(OURS)
     system.load()
     system.index(made.corpora[30], tmp_path / "archive", ready)
     system.open(tmp_path / "archive")
@@ -310,7 +316,7 @@ def test_a_ratio_compares_with_the_best_of_the_others():
 def test_the_table_has_a_column_for_each_system_and_a_dot_where_nothing_was_measured():
     group = Group("1,000 passages", [Row("search, ms", {OURS: Cell(4, 12.345), "a": Cell(1234.5)}, LESS)])
     unknown = Group("alone", [Row("memory, MB", {OURS: Cell(math.nan)})])
-    assert render([group, unknown], [OURS, "a", "b"]).splitlines()[2:] == [
+    assert list(table([group, unknown], [OURS, "a", "b"]))[2:] == [
         "| **1,000 passages** | | | | |",
         "| search, ms | 4.00 / 12.3 | 1,234 | · | 309× |",
         "| **alone** | | | | |",

@@ -7,13 +7,8 @@ import pytest
 import qa
 from embeddings.reading.reader import Reader
 from evals.dataset import Question
-from evals.report.ablations import (
-    RememberingReader,
-    WithoutHeaders,
-    WithoutScope,
-    names_articles,
-    reopened,
-)
+from evals.internals import WithoutScope, names_articles
+from evals.report.study import RememberingReader, reopened
 
 PLAIN = "When was the old harbour bridge opened?"
 NAMING = "What did the Harbour Gazette report about the bridge that was opened?"
@@ -73,57 +68,38 @@ def test_nothing_is_read_twice_and_readings_are_the_readers_own():
     assert counting.asked[2:] == [(texts[0],), (texts[0],)]
 
 
-def test_a_question_that_names_nothing_is_searched_as_ever_without_mentions(harbour):
-    with WithoutScope.of(harbour) as deaf:
-        assert order(deaf, PLAIN) == order(harbour, PLAIN)
+def test_a_question_that_names_nothing_is_searched_as_ever_without_its_scope(harbour):
+    with WithoutScope.of(harbour) as no_scope:
+        assert order(no_scope, PLAIN) == order(harbour, PLAIN)
         assert not names_articles(harbour, question(PLAIN))
 
 
-def test_a_source_that_is_named_counts_for_nothing_without_mentions(harbour):
+def test_a_source_that_is_named_counts_for_nothing_without_its_scope(harbour):
     assert names_articles(harbour, question(NAMING))
     assert harbour.search(NAMING)[0].article_id == "gazette"
-    with WithoutScope.of(harbour) as deaf:
-        hits = deaf.search(NAMING)
+    with WithoutScope.of(harbour) as no_scope:
+        hits = no_scope.search(NAMING)
         assert hits[0].article_id == "wire"
         assert len(hits) == 10
-        assert len(deaf.search(NAMING, k=3, filters=qa.Filters(sources=("Wire",)))) == 1
+        assert len(no_scope.search(NAMING, k=3, filters=qa.Filters(sources=("Wire",)))) == 1
 
 
 @pytest.mark.model
-def test_without_mentions_the_reader_still_reads(settings, tmp_path, article):
+def test_without_scope_the_reader_still_reads(settings, tmp_path, article):
     with qa.Archive.create(
         tmp_path / "read", settings=settings.model_copy(update={"reader": "bundled"})
     ) as archive:
         archive.add([article("a", "Ada Quill led the works."), article("b", "The works were led badly.")])
-        with WithoutScope.of(archive) as deaf:
-            assert order(deaf, "Who led the works?") == order(archive, "Who led the works?")
-            assert order(deaf, "Who led the works?") != [
+        with WithoutScope.of(archive) as no_scope:
+            assert order(no_scope, "Who led the works?") == order(archive, "Who led the works?")
+            assert order(no_scope, "Who led the works?") != [
                 (h.article_id, pytest.approx(h.score, abs=1e-4))
                 for h in archive.search("Who led the works?", read=False)
             ]
 
 
-def test_what_stands_only_in_the_header_is_not_found_without_headers(harbour, tmp_path):
-    with WithoutHeaders.of(harbour, tmp_path) as bare:
-        assert harbour.search("Zanzibar")[0].article_id == "gazette"
-        assert len(bare) == len(harbour)
-        assert bare.describe()["passages"] == harbour.describe()["passages"]
-        found = {hit.article_id: hit.score for hit in bare.search("Zanzibar")}
-        assert found["gazette"] < max(found.values())
-        assert bare.search(NAMING)[0].article_id == "gazette"  # its source is known, and is named
-        answer = bare.ask("Who opened a bridge?")
-        assert [c.quote for c in answer.citations] == ["The mayor opened a bridge."]
-
-
-def test_articles_without_a_header_are_searched_as_ever_without_headers(archive, article, tmp_path):
-    archive.add(article(f"n{i}", f"The mayor opened bridge {i}. " * (1 + 40 * i)) for i in range(6))
-    with WithoutHeaders.of(archive, tmp_path) as bare:
-        for text in ("Who opened bridge 3?", "the mayor"):
-            assert order(bare, text) == order(archive, text)
-
-
 def test_an_archive_opened_again_answers_under_the_other_settings(harbour):
     assert harbour.ask("What is the capital of Mongolia?").abstained
-    with reopened(harbour, refuse=0.0) as willing:
-        assert not willing.ask("What is the capital of Mongolia?").abstained
-        assert willing.settings.model_copy(update={"refuse": harbour.settings.refuse}) == harbour.settings
+    with reopened(harbour, refuse=0.0) as refuse_off:
+        assert not refuse_off.ask("What is the capital of Mongolia?").abstained
+        assert refuse_off.settings.model_copy(update={"refuse": harbour.settings.refuse}) == harbour.settings

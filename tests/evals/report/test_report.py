@@ -16,17 +16,15 @@ from click.testing import CliRunner
 
 import qa
 from evals.archives import KEPT_SECONDS, archive_of
-from evals.dataset import Dataset, Evidence, Question
+from evals.dataset import Dataset, GoldEvidence, Question
+from evals.internals import STAGES, WHOLE
 from evals.metrics import Interval
 from evals.outcomes import Outcome
 from evals.report import sets
 from evals.report.__main__ import main
 from evals.report.goals import Goal, Reached, holds_briefly, reached, refusal_f1
-from evals.report.pictures import recall_by_depth
-from evals.report.stages import STAGES, WHOLE
-from evals.report.study import NO_HEADER, NO_HISTORY, NO_MENTIONS, OURS, WITH_READER, study
-from evals.training.__main__ import Training
-from evals.training.data import HELD_OUT_ARTICLES, held_out_articles
+from evals.report.study import NO_HISTORY, NO_SCOPE, OURS, WITH_READER, study
+from evals.training.data import HELD_OUT_ARTICLES, SPLIT_SEED, held_out_articles
 
 ARTICLES = {
     f"{place}-000": f"The {place} bridge was built by {builder}. It crosses the river {river}."
@@ -45,7 +43,7 @@ def toy_questions() -> list[Question]:
     found = []
     for article, text in ARTICLES.items():
         place, builder = article.partition("-")[0], re.search(r"by ([\w ]+)\.", text)[1]
-        gold = Evidence(
+        gold = GoldEvidence(
             doc_id=article, quote=builder, start=text.index(builder), end=text.index(builder) + len(builder)
         )
         found += [
@@ -55,7 +53,7 @@ def toy_questions() -> list[Question]:
             ),
             Question(
                 id=f"{place}-cost", question=f"How many guilders did the zeppelin over {place} cost?", answerable=False,
-                type="unanswerable", evidence=(Evidence(doc_id=article),),
+                type="unanswerable", evidence=(GoldEvidence(doc_id=article),),
             ),
         ]  # fmt: skip
     return found
@@ -95,7 +93,7 @@ def no_telling(_: str) -> None:
 def test_squad2_is_measured_on_articles_the_reader_was_not_trained_on(root):
     asked = sets.load(root("squad2"), "squad2").questions
     unread = held_out_articles(
-        sorted({a.partition("-")[0] for a in ARTICLES}), count=HELD_OUT_ARTICLES, seed=Training.seed
+        sorted({a.partition("-")[0] for a in ARTICLES}), count=HELD_OUT_ARTICLES, seed=SPLIT_SEED
     )
     assert {q.id.partition("-")[0] for q in asked} == set(unread)
     assert len(asked) == 2 * HELD_OUT_ARTICLES < len(toy_questions())
@@ -178,14 +176,6 @@ def test_a_verdict_is_by_the_bar_then_by_the_aim(bar, value, verdict):
     assert Reached(Goal("set", "what", bar, 0.8), value, Interval(None, None), 1).verdict == verdict
 
 
-def test_recall_by_depth_by_hand():
-    orders = {"one": ["a", "b", "c"], "two": ["x", "y"]}
-    relevant = {"one": frozenset({"b", "c"}), "two": frozenset({"x"})}
-    recalls = recall_by_depth(orders, relevant)
-    assert recalls[:4] == pytest.approx([(0 + 1) / 2, (1 / 2 + 1) / 2, 1, 1])
-    assert len(recalls) == 10
-
-
 # Studies
 
 
@@ -194,15 +184,15 @@ def test_a_study_asks_the_archive_whole_and_with_each_part_left_out(root, settin
     told = qa.Turn(role="user", content="Who built the Arden bridge?")
     follow_up = Question(
         id="follow", question="What does it cross?", answers=("Wend",), answerable=True,
-        type="follow_up", history=(told,), evidence=(Evidence(doc_id="Arden-000", sentences=("It crosses the river Wend.",)),),
+        type="follow_up", history=(told,), evidence=(GoldEvidence(doc_id="Arden-000", sentences=("It crosses the river Wend.",)),),
     )  # fmt: skip
     folder = root("clapnq", questions=[*toy_questions(), follow_up])
     other = Dataset.load(root("mtrag_pool") / "mtrag_pool")
     found = study(Dataset.load(folder / "clapnq"), settings, [other], no_telling)
     assert found.other == WITH_READER
-    assert set(found.orders) == {"BM25", "dense", "RRF", OURS, WITH_READER, NO_HEADER, NO_HISTORY}
+    assert set(found.orders) == {"BM25", "dense", "RRF", OURS, WITH_READER, NO_HISTORY}
     assert set(found.runs) == {OURS, WITH_READER, NO_HISTORY}
-    assert NO_MENTIONS not in found.orders
+    assert NO_SCOPE not in found.orders
     with archive_of(found.dataset, settings) as archive:
         hits = [h.article_id for h in archive.search(follow_up.question, history=[told])]
         alone = [h.article_id for h in archive.search(follow_up.question)]
@@ -270,7 +260,7 @@ def test_the_report_is_written_with_its_pictures(root, run, tmp_path, monkeypatc
     for link in links:
         start = (out / link).read_bytes()[:24]
         assert start.startswith(b"\x89PNG\r\n")
-        assert struct.unpack(">II", start[16:24]) > (800, 300)
+        assert struct.unpack(">II", start[16:24]) > (700, 300)
 
 
 @pytest.mark.model

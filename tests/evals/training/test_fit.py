@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from embeddings.encoding.load import MULTILINGUAL
+from evals import internals
 from evals.dataset import Question
-from evals.report.stages import STAGES, WHOLE, time_stages
+from evals.internals import STAGES, WHOLE, time_stages
 from evals.training import fit
 from qa.answering import weights
 from qa.answering.selector import Selector
@@ -50,7 +51,7 @@ def test_sentences_are_collected_by_the_coefficients_that_are_fitted_anew(
             used.append(models.weights)
             super().__init__(asked, keywords, models, sure=sure)
 
-    monkeypatch.setattr(fit, "Selector", Watched)
+    monkeypatch.setattr(internals, "Selector", Watched)
     found = list(fit.collect(archive, "set", [question("When was the bridge opened?")], home=False))
     assert len(found) == 1
     assert used == [getattr(weights.load(), block)]
