@@ -56,6 +56,17 @@ def test_ask_quotes_with_exact_places(seed_archive, settings):
     assert said["answered"]
     for quote in said["citations"]:
         assert seed_archive.get(quote["article_id"]).text[quote["start"] : quote["end"]] == quote["quote"]
+        assert quote["short_answer"] is None or quote["short_answer"] in quote["quote"]
+
+
+def test_a_follow_up_is_asked_with_the_conversation_before_it(seed_archive):
+    question, first = "When was it?", "Who led the Nanling delegation?"
+    given = {"question": question, "history": [{"role": "user", "content": first}]}
+    asked, searched = called(seed_archive, ("ask", given), ("search", {**given, "limit": 2}))
+    turns = [qa.Turn(role="user", content=first)]
+    assert asked.structured_content["text"] == seed_archive.ask(question, turns).text
+    hits = seed_archive.search(question, 2, turns)
+    assert [p["text"] for p in searched.structured_content["passages"]] == [hit.text for hit in hits]
 
 
 def test_ask_says_that_the_archive_does_not(seed_archive):

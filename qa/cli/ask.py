@@ -1,23 +1,30 @@
-"""``qa ask``, ``qa mentions``, and ``qa feedback``, which tells what people said of answers."""
+"""``qa ask``, ``qa mentions`` and ``qa feedback``: an answer, every mention of a term, what people said of answers."""
 
 from __future__ import annotations
 
-from itertools import groupby
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from qa.cli.options import ABSTAINED, archive_option, filter_options, opened, write
-from qa.cli.terminal import plain, pretty_json, render, wrapped
-from qa.query.intent import asked_term
+from qa.cli.terminal import pretty_json, render, render_mentions
+from qa.errors import InputError
 from qa.retrieval.occurrences import ORDERS, Order, ordered
-from qa.types import Filters
+from qa.text.characters import harmless
+from qa.types import Filters, Turn
 
 
 @click.command()
 @click.argument("question")
 @archive_option
 @filter_options
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help='The conversation before it, as JSON: [{"role": "user", "content": "…"}, …], oldest first.',
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @click.option(
     "--evidence",
@@ -25,10 +32,18 @@ from qa.types import Filters
     metavar="FILE",
     help="Also write an HTML file with the answer and the articles it cites, to be filed.",
 )
-def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evidence: Path | None) -> int:
+def ask(
+    question: str,
+    folder: Path | None,
+    filters: Filters,
+    history: Path | None,
+    as_json: bool,
+    evidence: Path | None,
+) -> int:
     """Answer QUESTION by quotes, or say that the archive does not."""
+    turns = _read_turns(history) if history else []
     with opened(folder) as archive:
-        answer = archive.ask(question, filters=filters)
+        answer = archive.ask(question, turns, filters)
         if evidence:
             from qa.export import gather
             from qa.web.pages.evidence import evidence_html
@@ -36,10 +51,25 @@ def ask(question: str, folder: Path | None, filters: Filters, as_json: bool, evi
             write(evidence, evidence_html(gather(archive, answer)))
     for notice in answer.notices:
         click.echo(f"qa: {notice}", err=True)
-    if term := asked_term(question):
-        click.echo(f'qa: for every mention, not only the best: qa mentions "{plain(term)}"', err=True)
+    if term := answer.query.intent.term:
+        click.echo(f'qa: for every mention, not only the best: qa mentions "{harmless(term)}"', err=True)
     click.echo(pretty_json(answer.model_dump(mode="json")) if as_json else render(answer))
     return ABSTAINED if answer.abstained else 0
+
+
+def _read_turns(path: Path) -> list[Turn]:
+    """Read a conversation from a JSON file.
+
+    Raises:
+        InputError: It cannot be read, or is not a list of turns.
+    """
+    try:
+        return TypeAdapter(list[Turn]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}). Name another file.") from None
+    except ValidationError:
+        form = '[{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]'
+        raise InputError(f"{path} is not a conversation. Write {form}.") from None
 
 
 @click.command()
@@ -60,19 +90,8 @@ def mentions(
 
     if as_csv:
         click.echo("".join(csv_lines(found)), nl=False)
-    elif as_json:
-        click.echo(json_text(found))
     else:
-        for article_id, group in groupby(found.occurrences, key=lambda o: o.article_id):
-            places = list(group)
-            facts = [places[0].title or article_id, places[0].source, str(places[0].published or "undated")]
-            click.echo(click.style(plain(" · ".join(fact for fact in facts if fact)), bold=True))
-            for place in places:
-                where = "title" if place.field == "title" else f"{place.start}–{place.end}"
-                click.echo("\n".join(wrapped(f"  {plain(place.sentence)} ({where})", 100, indent="    ")))
-        counts = [(len(found), "mention"), (found.articles, "article")]
-        said = " in ".join(f"{count:,} {thing}{'' if count == 1 else 's'}" for count, thing in counts)
-        click.echo(f"{said}; {found.coverage.articles:,} looked through.")
+        click.echo(json_text(found) if as_json else render_mentions(found))
     return 0 if found.occurrences else ABSTAINED
 
 

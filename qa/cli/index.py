@@ -10,9 +10,9 @@ import click
 from qa.archive import Archive
 from qa.cli import progress
 from qa.cli.options import FAILED, archive_option, opened
-from qa.cli.terminal import plain
 from qa.settings import Settings
 from qa.storage.folder import DATABASE
+from qa.text.characters import harmless
 
 
 @click.command()
@@ -56,7 +56,7 @@ def index(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Add articles to an archive; what it holds already is updated or left alone.
+    """Add articles to an archive; those it holds already are updated or left alone.
 
     PATH is a file, a folder (with all below it), a pattern in quotes ('pages/**/*.html') or - for standard input.
     """
@@ -69,7 +69,7 @@ def index(
         Archive.create(folder, model, settings=settings) if new else Archive.open(folder, settings=settings)
     )
     with archive:
-        archive.encoder  # noqa: B018 - loaded, and what that has to say is said, before the bar stands there
+        archive.encoder  # noqa: B018 - loading it may print a notice, which must come before the progress bar
         with progress.shown(quiet=quiet, as_json=as_json) as show:
             report = archive.add(paths, map=columns, format=format, progress=show, prune=prune)
         size = len(archive)
@@ -100,7 +100,7 @@ def remove(ids: tuple[str, ...], folder: Path | None) -> int:
     """Remove articles by id."""
     with opened(folder) as archive:
         for missing in [one for one in ids if one not in archive]:
-            click.echo(f"qa: no article {plain(missing)!r}", err=True)
+            click.echo(f"qa: no article {harmless(missing)!r}", err=True)
         removed = archive.remove(ids)
     click.echo(f"{removed:,} removed.")
     return 0 if removed else FAILED

@@ -1,4 +1,4 @@
-"""What several commands are told: which archive, which articles of it, where to serve, where to write."""
+"""Options that several commands share: which archive, which articles, where to serve; and their exit codes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from qa.types import Filters
 
 P = ParamSpec("P")
 ABSTAINED, FAILED, INTERRUPTED = 3, 2, 130
-"""How commands exit, other than with 0."""
+"""Exit codes other than 0."""
 
 
 def archive_option(function: Callable[P, int]) -> Callable[P, int]:
-    """Let a command be told which archive, as ``folder``."""
+    """Add ``--archive``; the command gets it as ``folder``."""
     return click.option(
         "--archive", "folder", type=click.Path(path_type=Path), metavar="DIR",
         help="The archive's folder. Default: $QA_ARCHIVE, else one of the seed articles.",
@@ -31,12 +31,12 @@ def archive_option(function: Callable[P, int]) -> Callable[P, int]:
 
 
 def opened(folder: Path | None) -> AbstractContextManager[Archive]:
-    """Open the archive named; the default one is shared, hence not closed."""
+    """Open the archive in a folder, or the default one; that is shared by the process and stays open."""
     return nullcontext(default_archive()) if folder is None else Archive.open(folder)
 
 
 def filter_options(function: Callable[..., int]) -> Callable[..., int]:
-    """Let a command be told which articles, as ``filters``."""
+    """Add ``--after``, ``--before`` and ``--source``; the command gets them as ``filters``."""
 
     @click.option(
         "--after",
@@ -72,7 +72,7 @@ def filter_options(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def served_at(host: str | None, port: int | None) -> Settings:
-    """Return the settings, with the address to serve on where one is given."""
+    """Return the settings of the environment, with the host and port given on the command line in their place."""
     given = {"host": host, "port": port}
     return Settings.from_environ().model_copy(update={k: v for k, v in given.items() if v is not None})
 

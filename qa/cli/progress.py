@@ -1,4 +1,4 @@
-"""What ``qa index`` shows: a bar on a terminal, events for programs, the report, what was skipped."""
+"""What ``qa index`` shows: a bar on a terminal, events for programs, the report, the lists of skipped inputs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 
 import click
 
-from qa.cli.terminal import plain
+from qa.text.characters import harmless
 from qa.types import IngestReport, Progress
 
 SHOWN = 20
-"""Inputs skipped, and articles removed, that are named on the terminal; more go to a file."""
+"""Lines of a list (of skipped inputs, of removed articles) that the terminal shows; a longer list goes to a file."""
 EVENT_EVERY = 1.0
-"""Seconds between two events in JSON."""
+"""Seconds between two events in JSON, unless the stage changes."""
 
 
 @contextmanager
 def shown(*, quiet: bool, as_json: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Give what shows the progress of a run: JSON lines on request, a bar on a terminal, else nothing."""
+    """Yield the function that shows a run's progress: as JSON lines, as a bar on a terminal, or ``None``."""
     if as_json:
         yield None if quiet else _Lines()
     elif quiet or not sys.stderr.isatty():
@@ -56,7 +56,7 @@ def show_lists(report: IngestReport, folder: Path) -> None:
     """
     skipped = [f"{where}: {why}" for where, why in report.skipped]
     for what, lines in (("removed", report.removed), ("skipped", skipped)):
-        _show_list(what, [" ".join(plain(line).split()) for line in lines], folder)
+        _show_list(what, [" ".join(harmless(line).split()) for line in lines], folder)
 
 
 def _show_list(what: str, lines: list[str], folder: Path) -> None:
@@ -75,7 +75,7 @@ def _show_list(what: str, lines: list[str], folder: Path) -> None:
 
 
 class _Lines:
-    """Events as lines of JSON, one a second at most."""
+    """Prints progress as lines of JSON."""
 
     def __init__(self) -> None:
         self._next = 0.0

@@ -37,7 +37,7 @@ def mcp(folder: Path | None, http: bool, host: str | None, port: int | None) -> 
     try:
         from qa import mcp_server
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"mcp", "mcp_types"}:
+        if (error.name or "").partition(".")[0] != "mcp":
             raise
         raise ServerError("qa mcp needs the package mcp: pip install 'archive-qa[mcp]'") from None
     settings = served_at(host, port)

@@ -1,4 +1,4 @@
-"""``qa user``: who may come in."""
+"""``qa user``: the names and passwords of those who may use the page."""
 
 from __future__ import annotations
 

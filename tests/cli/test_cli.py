@@ -69,8 +69,8 @@ def test_json_is_the_whole_answer(run, folder):
     done = run("ask", "Who led the Nanling delegation?", "--archive", folder, "--json", QA_REFUSE="0")
     answer = json.loads(done.stdout)
     assert set(answer) == {
-        "question", "text", "citations", "confidence", "abstained", "reason", "closest", "coverage", "hits",
-        "query", "differ", "unanswered", "notices",
+        "question", "kind", "text", "short", "lead", "citations", "confidence", "abstained", "reason", "closest",
+        "coverage", "hits", "query", "differ", "unanswered", "given_up", "notices",
     }  # fmt: skip
     assert answer["citations"][0]["quote"]
     assert answer["hits"][0]["rank"] == 1
@@ -95,6 +95,24 @@ def test_filters_leave_other_articles_out(run, folder):
     assert [h["passage"]["article_id"][:3] for h in json.loads(done.stdout)["hits"]] == ["001"]
     done = run("ask", "Nanling", "--archive", folder, "--source", "nobody", code=3)
     assert "No article matches the filters." in done.stdout
+
+
+def test_a_follow_up_is_read_with_the_conversation_before_it(run, folder, tmp_path):
+    file = tmp_path / "history.json"
+    file.write_text('[{"role": "user", "content": "Who led the Nanling delegation?"}]', "utf-8")
+    done = run("ask", "When was it?", "--archive", folder, "--history", file, "--json", code=None)
+    assert "Nanling" in json.loads(done.stdout)["query"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), ("{", "is not a conversation"), ('[{"role": "x"}]', "is not a conversation")],
+)
+def test_a_conversation_that_cannot_be_read_is_one_clear_line(run, folder, tmp_path, content, message):
+    file = tmp_path / "history.json"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    assert message in one_line(run("ask", "Who?", "--archive", folder, "--history", file, code=2))
 
 
 @pytest.mark.parametrize("question", ["", "   ", "\x01\x02", "?!"])

@@ -542,9 +542,9 @@ def test_the_format_of_files_without_an_extension_can_be_said(tmp_path):
     assert [a.id for a in read(tmp_path, format="txt")[0]] == ["row", "notes"]
 
 
-def test_the_readme_names_every_format():
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    assert [extension for extension in LOADERS if f"`{extension}`" not in readme] == []
+def test_the_docs_name_every_format():
+    text = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text("utf-8")
+    assert [extension for extension in LOADERS if f"`{extension}`" not in text] == []
 
 
 def test_the_loader_that_contributing_shows_works(tmp_path, monkeypatch):
