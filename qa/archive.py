@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -351,6 +352,7 @@ class Archive:
         filters: Filters | None = None,
         *,
         narrow: bool = True,
+        today: date | None = None,
     ) -> Answer:
         """Answer a question by verbatim quotes, or say that the archive does not.
 
@@ -360,6 +362,7 @@ class Archive:
             filters: Which articles to look at.
             narrow: Whether a date or a source that the question names narrows the articles too, for as long as
                 that leaves an answer; ``answer.query.filters`` says what was looked at.
+            today: What "yesterday" and "last year" count from; by default the present day.
 
         Raises:
             QuestionError: The question is empty.
@@ -371,7 +374,8 @@ class Archive:
             )
             glossary = self.glossary()
             answerer = Answerer(view, models, self.settings.refuse, glossary)
-            conversation = Conversation(view, answerer, glossary, longest=self.settings.max_question)
+            longest = self.settings.max_question
+            conversation = Conversation(view, answerer, glossary, longest=longest, today=today)
             answer = conversation.answer(question, history or (), filters or Filters(), narrow=narrow)
             return stories.with_copies(answer, view)
 

@@ -24,7 +24,7 @@ def derived(archive: qa.Archive) -> Path:
 
 
 def _recorded(archive: qa.Archive) -> str:
-    with archive._store.read() as transaction:
+    with archive._database.read() as transaction:
         return transaction.meta("derived")
 
 
@@ -170,7 +170,7 @@ def test_another_model_is_refused(seed_archive, settings):
 
 
 def test_changed_weights_under_the_same_name_are_refused(seed_archive, settings):
-    with seed_archive._store.write() as transaction:
+    with seed_archive._database.write() as transaction:
         transaction.set_meta(fingerprint="0" * 64)
     refused = pytest.raises(qa.ArchiveIncompatible, match="another version of the model")
     with qa.Archive.open(seed_archive.path, settings=settings) as reopened, refused:
@@ -240,7 +240,7 @@ def test_what_an_interrupted_writer_left_is_indexed_by_the_next_question(
     def power_cut() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive._published, "publish", power_cut)
+    monkeypatch.setattr(archive._generations, "publish", power_cut)
     with pytest.raises(KeyboardInterrupt):
         archive.add(article("b", "The bridge fell."))
     with qa.Archive.open(archive.path, settings=settings) as reopened:

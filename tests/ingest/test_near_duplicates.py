@@ -43,7 +43,7 @@ def copied(archive, article):
 
 
 def texts_stored(archive: qa.Archive) -> list[str]:
-    with archive._store.read() as transaction:
+    with archive._database.read() as transaction:
         return [
             t
             for (t,) in transaction.query("SELECT text FROM article WHERE current AND text != '' ORDER BY 1")
@@ -116,9 +116,9 @@ def test_a_filter_finds_the_copy_that_it_leaves(copied, filters, found):
 
 
 def test_the_titles_of_all_copies_are_searched(copied):
-    with copied._store.read() as transaction:
+    with copied._database.read() as transaction:
         name = transaction.meta("derived")
-    snapshot = copied._published._current(name)
+    snapshot = copied._generations._current(name)
     for word in ("burns", "fire"):
         assert len(snapshot.keywords.search(word, 9, qa.Filters())[0]) >= 1
 

@@ -156,7 +156,7 @@ def test_a_file_behind_a_link_is_known_by_where_it_lies(archive, home, tmp_path)
 
 def test_an_archive_of_the_version_before_learns_where_its_articles_stand(archive, home, settings):
     archive.add(home)
-    with archive._store.write() as transaction:
+    with archive._database.write() as transaction:
         transaction.run(
             "DROP TABLE seen; DROP TABLE band; DROP TABLE near",
             "DROP INDEX article_same_as; DROP INDEX article_text_hash",

@@ -78,7 +78,7 @@ class TestRewriting:
             ("Where is the prosecutor's office?", 1.0),
             ("Where is the procuratorate?", REWRITTEN_WEIGHT),
         )
-        assert expanded.read == "Where is the procuratorate?"
+        assert expanded.reading_text == "Where is the procuratorate?"
         assert expanded.question == "Where is the prosecutor's office?"
 
     def test_a_query_whose_reading_alone_has_such_words_is_searched_once(self):
@@ -87,7 +87,7 @@ class TestRewriting:
         )
         expanded = Glossary.parse(SAID).expand(asked)
         assert expanded.searched == (("And where?", 1.0),)
-        assert expanded.read == "Who led the procuratorate? And where?"
+        assert expanded.reading_text == "Who led the procuratorate? And where?"
 
     def test_a_query_without_such_words_stays_the_same(self):
         asked = query("Where is the procuratorate?")

@@ -158,12 +158,12 @@ def test_a_question_over_two_articles_is_cut_into_parts_with_their_own_mentions(
         SOURCES,
         TODAY,
     )
-    assert [(part.sources, [str(p.start) for p in part.periods]) for part in found.parts] == [
+    assert [(part.sources, [str(p.start) for p in part.periods]) for part in found.clauses] == [
         (("The Verge",), ["2023-10-12"]),
         (("TechCrunch",), ["2023-12-06"]),
     ]
-    assert "romance" in found.parts[0].text
-    assert found.parts[1].text.startswith("the TechCrunch report on its end")
+    assert "romance" in found.clauses[0].text
+    assert found.clauses[1].text.startswith("the TechCrunch report on its end")
 
 
 def test_a_comparison_is_cut_between_its_articles():
@@ -172,7 +172,7 @@ def test_a_comparison_is_cut_between_its_articles():
         SOURCES,
         TODAY,
     )
-    assert [part.text for part in found.parts] == [
+    assert [part.text for part in found.clauses] == [
         "Does the TechCrunch article suggest a new law on AI, while",
         "the Wired article denies any need of it?",
     ]
@@ -187,7 +187,7 @@ def test_a_comparison_is_cut_between_its_articles():
     ],
 )
 def test_a_question_about_one_article_has_no_parts(question):
-    assert find(question, SOURCES, TODAY).parts == ()
+    assert find(question, SOURCES, TODAY).clauses == ()
 
 
 def test_an_article_gains_by_its_source_and_by_its_date():
@@ -229,4 +229,4 @@ def test_hostile_questions_cost_little(question):
     start = time.perf_counter()
     found = find(question, SOURCES, TODAY)
     assert time.perf_counter() - start < 0.5
-    assert len(found.parts) <= 8
+    assert len(found.clauses) <= 8

@@ -31,7 +31,7 @@ WORDS = "mayor king dog train river".split()
 
 
 def stored(archive: qa.Archive) -> Path:
-    with archive._store.read() as transaction:
+    with archive._database.read() as transaction:
         return archive.path / DERIVED / transaction.meta("derived")
 
 
@@ -62,7 +62,7 @@ def cut_off(monkeypatch):
         def stop(**_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(archive._published, "publish", stop)
+        monkeypatch.setattr(archive._generations, "publish", stop)
 
     return cut_off
 
@@ -236,7 +236,7 @@ def dense_scores(archive: qa.Archive, question: str) -> dict[str, float]:
         pairs = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
         return {article[number]: round(score, 5) for number, score in pairs}
 
-    return archive._published.reading(read)
+    return archive._generations.reading(read)
 
 
 def test_a_large_archive_grows_and_shrinks_too(archive, article, monkeypatch, settings):
@@ -253,7 +253,7 @@ def test_a_large_archive_grows_and_shrinks_too(archive, article, monkeypatch, se
 
 
 def test_no_statement_of_a_publication_goes_through_all_articles(many):
-    with many._store.read() as transaction:
+    with many._database.read() as transaction:
         for statement in (
             f"SELECT id FROM passage WHERE article IN ({OUTGOING})",
             f"DELETE FROM passage WHERE article IN ({OUTGOING})",
@@ -281,7 +281,7 @@ def test_compaction_forgets_what_was_replaced_and_changes_no_answer(many, articl
     facts = many.describe()
     assert (facts["generation"], facts["vector_files"], facts["vectors_gone"]) == (generation, 1, 0)
     assert facts["bytes"] < before
-    with many._store.read() as transaction:
+    with many._database.read() as transaction:
         assert transaction.query("SELECT count(*) FROM article WHERE NOT current").fetchone() == (0,)
     assert many.check().ok
 

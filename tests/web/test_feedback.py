@@ -139,7 +139,7 @@ class TestPage:
     def test_it_is_off_by_default_and_where_the_archive_is_read_only(self, sure, seed_archive):
         shut = seed_archive.settings.model_copy(update={"feedback": True})
         read_only = qa.Archive.open(seed_archive.path, settings=shut)
-        read_only._store.writable = False
+        read_only._database.writable = False
         for archive in (seed_archive, read_only):
             with TestClient(app.create_app(archive)) as client:
                 assert "feedback" not in client.post("/turn", json={"question": QUESTION}).json()["html"]

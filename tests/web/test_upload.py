@@ -146,7 +146,7 @@ def test_it_is_off_by_default_and_where_the_archive_is_read_only(open_archive):
     read_only = qa.Archive.open(
         open_archive.path, settings=open_archive.settings.model_copy(update={"upload": True})
     )
-    read_only._store.writable = False
+    read_only._database.writable = False
     for archive in (open_archive, read_only):
         with TestClient(app.create_app(archive)) as client:
             assert client.get("/add").status_code == 404
