@@ -25,7 +25,7 @@ from qa.types import Citation, Filters
 from qa.web import server as serving
 from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import RateLimiter
-from qa.web.middleware.stack import guard
+from qa.web.middleware.stack import add_middleware
 from qa.web.pages.links import Asked
 
 PATH = "/mcp"
@@ -292,8 +292,8 @@ def http_app(archive: Archive, settings: Settings) -> Any:
         # our own guard checks hosts and origins, for every route
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    app.state.gate, app.state.ready = gate, ready
-    guard(app, settings, lambda: ready.is_set() and gate.open)
+    app.state.limiter, app.state.ready = gate, ready
+    add_middleware(app, settings, lambda: ready.is_set() and gate.open)
     return app
 
 

@@ -11,8 +11,8 @@ from itertools import groupby
 
 import click
 
-from qa.answering.wording import words_for
 from qa.types import Answer, Citation
+from qa.words import words_for
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

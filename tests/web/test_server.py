@@ -493,7 +493,8 @@ class TestLog:
 
 
 _SLOW = """
-import sys, time, app, qa
+import sys, time, qa
+from qa.web import app
 from qa.types import Answer
 settings = qa.Settings(model="tiny", reader=None, port=0)
 archive = qa.Archive.create(sys.argv[1], settings=settings)
