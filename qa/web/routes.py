@@ -105,9 +105,10 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: Rate
 
         @app.post("/feedback")
         def judged(asking: Asking, said: Feedback, request: Request) -> JSONResponse:
+            words = _words(request)
             with limiter.admitted(client(request.scope)):
                 keep(archive, said, answer_to(archive, asking), asking.history)
-            return _json({"message": _words(request).feedback_kept})
+            return _json({"message": words.feedback_kept})
 
     if adds:
         add_adding(app, archive)

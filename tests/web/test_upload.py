@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 import qa
 from qa.web import app
-from qa.web.received import safe_name
+from qa.web.upload import safe_name
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def test_what_cannot_be_added_is_one_clear_line(client, open_archive, fields, sa
 
 def test_what_cannot_be_added_is_still_in_the_form(client):
     said = send(client, text="\n<b>Ann</b> & Bo.", title='"Rome"', published="soon")
-    assert said.status_code == 400
+    assert said.status_code == 422
     assert "\n\n&lt;b&gt;Ann&lt;/b&gt; &amp; Bo.</textarea>" in said.text
-    assert 'value="&quot;Rome&quot;"' in said.text
+    assert 'value="&#34;Rome&#34;"' in said.text
     assert 'value="soon"' in said.text
 
 
