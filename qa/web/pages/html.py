@@ -54,7 +54,7 @@ def fill(sentence: str, **values: object) -> Markup:
 
 def verbatim(text: str) -> Markup:
     """Escape a text so that a parser gives back its very characters, carriage returns too."""
-    return Markup(escape(text).replace("\r", "&#13;"))
+    return escape(text).replace("\r", Markup("&#13;"))
 
 
 def well_formed(lang: str | None) -> bool:
