@@ -22,17 +22,21 @@ from qa.web.middleware import access_log
 from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import AT_ONCE, WAITING, RateLimiter
 from qa.web.middleware.stack import add_middleware
+from qa.web.pages.html import prepare
 from qa.web.pages.links import Asked
 from qa.web.routes import add_routes
 from qa.web.statuses import PROBLEMS
 from qa.words import page_words
 
 TITLE = page_words().title
+"""What the page calls itself before it knows its reader's language."""
 LOADER = 'import("/ui/page.js").then((page) => page.start(element));'
+"""What Gradio runs once our block is there."""
 HEAD = (
     '<link rel="stylesheet" href="/ui/palette.css"><link rel="stylesheet" href="/ui/page.css">'
     '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 )
+"""What Gradio adds to the page's head, by script."""
 
 
 def create_app(archive: qa.Archive, settings: Settings | None = None) -> FastAPI:
@@ -78,7 +82,11 @@ def serve(archive: qa.Archive, settings: Settings, *, open_browser: bool = False
     Raises:
         ServerError: The address cannot be listened on.
     """
-    warm = partial(archive.search, "warm up", k=1)
+
+    def warm() -> None:
+        prepare()
+        archive.search("warm up", k=1)
+
     server.serve(partial(create_app, archive), settings, warm, open_browser=open_browser)
 
 
@@ -121,7 +129,3 @@ def _page(archive: qa.Archive, settings: Settings, limiter: RateLimiter) -> gr.B
         gr.HTML("", elem_id="archive", apply_default_css=False, js_on_load=LOADER)
         gr.api(ask, api_name="ask")
     return page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING)
-
-
-if __name__ == "__main__":
-    main()

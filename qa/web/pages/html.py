@@ -22,6 +22,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _LAYOUT = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{])")
 """A line break beside a tag, with the indentation."""
 _TRUE = (True, 1, "1", "true", "yes", "True")
+"""How a source writes that something is so."""
 
 
 class Piece(NamedTuple):
@@ -40,6 +41,12 @@ def render(template: str, **values: Any) -> str:
 def render_stream(template: str, **values: Any) -> Iterable[str]:
     """Render a template piece by piece, as fast as the iterators among its values go on."""
     return _ENVIRONMENT.get_template(template).generate(values)
+
+
+def prepare() -> None:
+    """Compile all templates, so that the first reader does not wait for it."""
+    for name in _ENVIRONMENT.list_templates():
+        _ENVIRONMENT.get_template(name)
 
 
 def isolate(text: str) -> Markup:
@@ -80,9 +87,9 @@ class _Layout(Extension):
 
 def _displayable(value: object) -> object:
     """Replace control characters, which HTML cannot hold; the last thing that is done to each value."""
-    if isinstance(value, str):
-        return type(value)(without_control(value))
-    return value
+    if isinstance(value, Markup):
+        return Markup(without_control(value))
+    return without_control(value) if isinstance(value, str) else value
 
 
 def _environment() -> Environment:
