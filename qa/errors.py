@@ -17,6 +17,7 @@ QAError
 ├── GlossaryError        the glossary cannot be read, or a line of it does not fit
 └── ServerError          the page cannot be served (port in use, extra missing)
     └── Busy                 it answers no more questions just now
+        └── TooManyRequests      of one client, who asks too often
 
 Errors of models and vector indexes are :class:`embeddings.EmbeddingError`.
 """
@@ -91,12 +92,16 @@ class ServerError(QAError):
 
 
 class Busy(ServerError):
-    """Too many questions at once, or by one client; the message says when to ask again."""
+    """Too many questions at once; the message says when to ask again."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds after which asking again makes sense."""
+
+
+class TooManyRequests(Busy):
+    """One client asks more often than it may."""
 
 
 class SnapshotDamaged(Exception):

@@ -25,7 +25,7 @@ from qa.types import Article, Citation, Filters, Occurrence, Turn
 from qa.web import server as serving
 from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import RateLimiter
-from qa.web.middleware.stack import guard
+from qa.web.middleware.stack import add_middleware
 
 PATH = "/mcp"
 MOST_HITS, MOST_MENTIONS, MOST_CHARACTERS = 50, 200, 20_000
@@ -287,11 +287,11 @@ def http_app(archive: Archive, settings: Settings) -> Any:
         streamable_http_path=PATH,
         stateless_http=True,
         json_response=True,
-        # guard() below checks hosts and origins, for every route
+        # add_middleware() below checks hosts and origins, for every route
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    app.state.gate, app.state.ready = gate, ready
-    guard(app, settings, lambda: ready.is_set() and gate.open)
+    app.state.limiter, app.state.ready = gate, ready
+    add_middleware(app, settings, lambda: ready.is_set() and gate.open)
     return app
 
 

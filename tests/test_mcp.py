@@ -19,8 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 import qa
 from qa.mcp_server import server
+from qa.web.middleware.auth import Users
 from qa.web.middleware.rate_limit import RateLimiter
-from qa.web.middleware.users import Users
 
 ROOT = Path(__file__).parent.parent
 ENV = {**os.environ, "QA_MODEL": "tiny", "QA_READER": "none", "QA_REFUSE": "0", "PYTHONPATH": str(ROOT)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa.answering.citations import Quote, cited
-from qa.answering.wording import Words, words_for
 from qa.types import Answer, AnswerForm, Citation, Coverage, Hit, Query
+from qa.words import AnswerWords, words_for
 
 STATED = 0.95
 """Confidence in an answer taken from an article's own data."""
@@ -98,7 +98,7 @@ def plain_text(
     lead: str,
     citations: Sequence[Citation],
     silent: Sequence[str],
-    words: Words,
+    words: AnswerWords,
     *,
     dated: bool,
 ) -> str:

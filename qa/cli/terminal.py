@@ -11,9 +11,9 @@ from itertools import groupby
 
 import click
 
-from qa.answering.wording import words_for
 from qa.text.characters import harmless
 from qa.types import Answer, Citation, Occurrence, Occurrences
+from qa.words import words_for
 
 _INDENT = "    "
 _WIDEST, _USUAL = 100, 88

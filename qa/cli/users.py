@@ -11,7 +11,7 @@ import click
 
 from qa.errors import ServerError
 from qa.settings import Settings
-from qa.web.middleware.users import Users
+from qa.web.middleware.auth import Users
 
 
 def _file_option(function: Callable[..., int]) -> Callable[..., Any]:

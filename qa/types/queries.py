@@ -5,10 +5,11 @@ from __future__ import annotations
 import calendar
 from datetime import date
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
+from qa.errors import InputError
 from qa.types.articles import Filters
 from qa.types.base import Frozen, Text
 
@@ -18,6 +19,20 @@ class Turn(Frozen):
 
     role: Literal["user", "assistant"]
     content: Text
+
+    @classmethod
+    def parse(cls, turns: object) -> list[Self]:
+        """Read a conversation as JSON has it: ``[{"role": "user", "content": "…"}, …]``.
+
+        Raises:
+            InputError: It is none.
+        """
+        try:
+            return TypeAdapter(list[cls]).validate_python(turns)  # type: ignore[valid-type]
+        except ValidationError:
+            raise InputError(
+                'A conversation is a list of turns: [{"role": "user" or "assistant", "content": "…"}, …].'
+            ) from None
 
 
 class AnswerKind(Enum):

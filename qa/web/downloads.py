@@ -10,9 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from embeddings import EmbeddingError
 from qa.archive import Archive
-from qa.errors import Busy, QAError
 from qa.export import gather
 from qa.tabular import csv_lines, json_text
 from qa.types import Occurrences
@@ -21,37 +19,37 @@ from qa.web.middleware.rate_limit import RateLimiter
 from qa.web.middleware.security_headers import FORM_POLICY
 from qa.web.pages.evidence import evidence_html
 from qa.web.pages.occurrences import View, mentions_page
-from qa.web.pages.turn import Asking, reply_to
-from qa.web.texts import texts_for
+from qa.web.pages.turn import Asking, answer_to
+from qa.web.statuses import PROBLEMS, headers_of, message_of, status_of
+from qa.words import PageWords, words_accepted
 
 Endpoint = Callable[[Request], Response]
 
 
-def routes(archive: Archive, gate: RateLimiter) -> list[Route]:
+def routes(archive: Archive, limiter: RateLimiter) -> list[Route]:
     """Return the routes: ``/evidence``, ``/mentions``, ``/mentions.csv``, ``/mentions.json``.
 
-    Each reads a question and filters, never a path, and asks for a place at the gate.
+    Each reads a question and filters, never a path, and asks the limiter for a place.
     """
 
     def found(request: Request, view: View) -> Occurrences:
-        with gate.admitted(client(request.scope)):
+        with limiter.admitted(client(request.scope)):
             return archive.mentions(view.asked.question, view.asked.filters, exact=view.exact)
 
     def page(request: Request) -> Response:
-        view, texts = View.restore(request.query_params), texts_for(request.headers.get("accept-language"))
+        view, words = View.restore(request.query_params), _words(request)
         headers = {
             "Content-Security-Policy": FORM_POLICY,
             "Cache-Control": "no-cache",
             "Vary": "Accept-Language",
         }
         if not view.asked.question:
-            return HTMLResponse(mentions_page(None, view, texts), headers=headers)
+            return HTMLResponse(mentions_page(None, view, words), headers=headers)
         try:
-            return HTMLResponse(mentions_page(found(request, view), view, texts), headers=headers)
-        except (QAError, EmbeddingError) as error:
-            status, more = _refused(error)
-            page = mentions_page(None, view, texts, str(error))
-            return HTMLResponse(page, status, headers={**headers, **more})
+            return HTMLResponse(mentions_page(found(request, view), view, words), headers=headers)
+        except PROBLEMS as error:
+            shown = mentions_page(None, view, words, message_of(error, words))
+            return HTMLResponse(shown, status_of(error), headers={**headers, **headers_of(error)})
 
     def table(request: Request) -> Response:
         lines = csv_lines(found(request, View.restore(request.query_params)))
@@ -63,11 +61,8 @@ def routes(archive: Archive, gate: RateLimiter) -> list[Route]:
         return Response(text, media_type="application/json", headers=_saved_as("mentions.json"))
 
     def evidence(request: Request, asking: Asking) -> Response:
-        with gate.admitted(client(request.scope)):
-            pack = evidence_html(
-                gather(archive, reply_to(archive, asking).answer),
-                texts=texts_for(request.headers.get("accept-language")),
-            )
+        with limiter.admitted(client(request.scope)):
+            pack = evidence_html(gather(archive, answer_to(archive, asking)), words=_words(request))
         return Response(pack, media_type="text/html; charset=utf-8", headers=_saved_as("evidence.html"))
 
     def evidence_at(request: Request) -> Response:
@@ -103,17 +98,15 @@ def _plainly(endpoint: Endpoint) -> Endpoint:
     def answered(request: Request) -> Response:
         try:
             return endpoint(request)
-        except (QAError, EmbeddingError) as error:
-            status, headers = _refused(error)
-            return PlainTextResponse(f"{error}\n", status, headers=headers)
+        except PROBLEMS as error:
+            said = message_of(error, _words(request))
+            return PlainTextResponse(f"{said}\n", status_of(error), headers=headers_of(error))
 
     return answered
 
 
-def _refused(error: Exception) -> tuple[int, dict[str, str]]:
-    if isinstance(error, Busy):
-        return 429, {"Retry-After": str(error.retry_after)}
-    return 400, {}
+def _words(request: Request) -> PageWords:
+    return words_accepted(request.headers.get("accept-language"))
 
 
 def _saved_as(name: str) -> dict[str, str]:

@@ -9,66 +9,69 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from embeddings import EmbeddingError
 from qa.archive import Archive
-from qa.errors import ArticleNotFound, Busy, QAError
+from qa.errors import ArticleNotFound
 from qa.feedback import Feedback, keep
 from qa.settings import Settings
 from qa.types import Coverage
 from qa.web import ASSETS
-from qa.web.middleware import access_log as requests_log
+from qa.web.middleware import access_log
 from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import RateLimiter
 from qa.web.middleware.security_headers import ARTICLE_POLICY
 from qa.web.pages.article import article_page, missing_page
-from qa.web.pages.frame import frame_html
+from qa.web.pages.frame import frame_html, questions_html
 from qa.web.pages.links import Asked, Place
-from qa.web.pages.turn import Asking, reply_to, turn_json
-from qa.web.suggestions import Offered, Told, questions_html
-from qa.web.texts import Texts, script_texts, texts_for
+from qa.web.pages.turn import Asking, answer_to, turn_json
+from qa.web.statuses import PROBLEMS, headers_of, message_of, status_of
+from qa.web.suggestions import NextRequest, Suggestions
 from qa.web.upload import add_adding
+from qa.words import PageWords, words_accepted
 
 log = logging.getLogger("qa.page")
 
-EXAMPLES, FOLLOWING = 4, 3
-"""Questions offered before anything is asked, and after an answer."""
-PROBLEMS = (QAError, EmbeddingError)
+EXAMPLES = 4
+"""Questions offered before anything is asked."""
+FOLLOWING = 3
+"""Questions offered after an answer."""
 _ARTICLE = {"Content-Security-Policy": ARTICLE_POLICY, "Cache-Control": "no-cache", "Vary": "Accept-Language"}
 
 
-def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: RateLimiter) -> None:
-    """Add the page's routes to an app; questions pass the gate."""
-    offered, feedback = Offered(archive), settings.feedback and archive.writable
+def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: RateLimiter) -> None:
+    """Add the page's routes to an app; questions ask the limiter for a place."""
+    suggestions, feedback = Suggestions(archive), settings.feedback and archive.writable
     adds = settings.upload and archive.writable
+    for problem in PROBLEMS:
+        app.add_exception_handler(problem, _refused)
 
     @app.get("/article/{article_id:path}")
     def read(request: Request) -> Response:
-        params, texts = request.query_params, _texts(request)
+        params, words = request.query_params, _words(request)
         try:
             article = archive.get(request.path_params["article_id"] or params.get("id", ""))
             place, status = Place.read(params, len(article.text)), 200
-            page = article_page(article, place, Asked.restore(params), texts)
-        except ArticleNotFound:
-            page, status = missing_page(texts.missing, texts.missing_hint, texts), 404
-        except QAError as error:
-            page, status = missing_page(texts.unreadable, str(error), texts), 503
+            page = article_page(article, place, Asked.restore(params), words)
+        except PROBLEMS as error:
+            status, said = status_of(error), words.errors
+            missing = isinstance(error, ArticleNotFound)
+            heading, hint = (said.missing, said.missing_hint) if missing else (said.unreadable, str(error))
+            page = missing_page(heading, hint, words)
         return HTMLResponse(page, status, headers=_ARTICLE)
 
     @app.get("/start")
     def start(request: Request) -> JSONResponse:
-        texts, problem = _texts(request), ""
+        words, problem = _words(request), ""
         held, sources = Coverage(articles=0), list[str]()
         try:
             held, sources = archive.coverage(), archive.sources()
         except PROBLEMS as error:
             problem = str(error)
         asked = Asked.restore(request.query_params)
-        frame = frame_html(held, sources, offered.known(), texts, problem, adds=adds)
         return _json(
             {
-                "html": frame,
-                "texts": script_texts(texts),
-                "lang": texts.lang,
+                "html": frame_html(held, sources, suggestions.known(), words, problem, adds=adds),
+                "texts": words.script,
+                "lang": words.lang,
                 "keep": settings.keep_conversations,
                 "asked": asked.model_dump(mode="json"),
                 "url": asked.url,
@@ -77,29 +80,23 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: RateLim
 
     @app.post("/turn")
     def turn(asking: Asking, request: Request) -> JSONResponse:
-        texts = _texts(request)
-        try:
-            with gate.admitted(client(request.scope)):
-                reply = reply_to(archive, asking)
-                told = turn_json(archive, reply, asking, texts, feedback=feedback)
-        except Busy as error:
-            return _busy(error, texts)
-        except PROBLEMS as error:
-            return _json({"message": str(error)}, 422)
+        with limiter.admitted(client(request.scope)):
+            answer = answer_to(archive, asking)
+            shown = turn_json(archive, answer, asking, _words(request), feedback=feedback)
         if settings.log_questions:
-            requests_log.write("question", question=reply.answer.question, abstained=reply.answer.abstained)
-        return _json(told)
+            access_log.write("question", question=answer.question, abstained=answer.abstained)
+        return _json(shown)
 
     @app.post("/next")
-    def following(told: Told, request: Request) -> JSONResponse:
-        texts, questions = _texts(request), list[str]()
-        label = texts.ask_next if told.asked else texts.try_asking
-        with gate.spare() as free:
+    def following(known: NextRequest, request: Request) -> JSONResponse:
+        words, questions = _words(request), list[str]()
+        label = words.ask_next if known.asked else words.try_asking
+        with limiter.spare() as free:
             try:
-                if free and told.asked:
-                    questions = offered.next(told.cited, told.asked, FOLLOWING)
+                if free and known.asked:
+                    questions = suggestions.next(known.cited, known.asked, FOLLOWING)
                 elif free:
-                    questions = offered.first(EXAMPLES)
+                    questions = suggestions.first(EXAMPLES)
             except PROBLEMS as error:
                 log.warning("No questions can be offered: %s", error)
         return _json({"html": questions_html(questions, label)})
@@ -107,15 +104,11 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: RateLim
     if feedback:
 
         @app.post("/feedback")
-        def told(asking: Asking, said: Feedback, request: Request) -> JSONResponse:
-            try:
-                with gate.admitted(client(request.scope)):
-                    keep(archive, said, reply_to(archive, asking).answer, asking.history)
-            except Busy as error:
-                return _busy(error, _texts(request))
-            except PROBLEMS as error:
-                return _json({"message": str(error)}, 422)
-            return _json({"message": _texts(request).feedback_kept})
+        def judged(asking: Asking, said: Feedback, request: Request) -> JSONResponse:
+            words = _words(request)
+            with limiter.admitted(client(request.scope)):
+                keep(archive, said, answer_to(archive, asking), asking.history)
+            return _json({"message": words.feedback_kept})
 
     if adds:
         add_adding(app, archive)
@@ -123,14 +116,13 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, gate: RateLim
     app.mount("/ui", StaticFiles(directory=ASSETS))
 
 
-def _texts(request: Request) -> Texts:
-    return texts_for(request.headers.get("accept-language"))
+def _words(request: Request) -> PageWords:
+    return words_accepted(request.headers.get("accept-language"))
 
 
-def _busy(error: Busy, texts: Texts) -> JSONResponse:
-    """Say that no question is let in just now; in the reader's language, if less exactly."""
-    said = str(error) if texts.lang == "en" else texts.busy
-    return _json({"message": said}, 503, {"Retry-After": str(error.retry_after)})
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    """Answer what goes wrong with one line for the page's script, and the status that fits."""
+    return _json({"message": message_of(error, _words(request))}, status_of(error), headers_of(error))
 
 
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:

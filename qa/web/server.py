@@ -17,7 +17,7 @@ import uvicorn
 from embeddings import EmbeddingError
 from qa.errors import QAError, ServerError
 from qa.settings import Settings
-from qa.web.middleware import access_log as requests_log
+from qa.web.middleware import access_log
 from qa.web.middleware.rate_limit import RateLimiter
 
 log = logging.getLogger("qa.page")
@@ -38,7 +38,7 @@ def serve(
     """Serve an app until interrupted.
 
     Args:
-        make: Builds it, with a gate and an event named ``ready`` in its ``state``.
+        make: Builds it, with a ``limiter`` and an event named ``ready`` in its ``state``.
         settings: Where it is served. On a loopback address without users it answers to local names only, or
             else any web page could reach it under a name of its own.
         warm: Loads what the first question needs.
@@ -54,12 +54,12 @@ def serve(
     if settings.host in (*LOCAL, "::1") and not (settings.auth or settings.hosts):
         settings = settings.model_copy(update={"hosts": ",".join(LOCAL)})
     if settings.log_requests or settings.log_questions:
-        requests_log.start()
+        access_log.start()
     app = make(settings)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
     threading.Thread(target=_warm, args=(warm, app.state.ready), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, url, open_browser, app.state.gate).run(sockets=[listener])
+        _Server(config, url, open_browser, app.state.limiter).run(sockets=[listener])
 
 
 def _warm(warm: Callable[[], object], ready: threading.Event) -> None:
@@ -83,9 +83,9 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Says where the page is, once it is there; stopped, it ends the answers it has begun."""
 
-    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool, gate: RateLimiter) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool, limiter: RateLimiter) -> None:
         super().__init__(config)
-        self._url, self._open_browser, self._gate = url, open_browser, gate
+        self._url, self._open_browser, self._limiter = url, open_browser, limiter
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -96,5 +96,5 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in self.servers:
             listening.close()
-        await asyncio.to_thread(self._gate.close, FINISHING)
+        await asyncio.to_thread(self._limiter.close, FINISHING)
         await super().shutdown(sockets)

@@ -13,16 +13,18 @@ from qa.answering import examples
 from qa.archive import Archive
 from qa.errors import ArticleNotFound
 from qa.types import Article, Text
-from qa.web.pages.html import escape, isolate
 
 _TRIED = 3
 """Questions tried for each that is wanted."""
 _PATIENCE = 3.0
 """Seconds after which the questions found so far will do."""
-_ARTICLES, _REMEMBERED = 5, 10_000
+_ARTICLES = 5
+"""Articles cited that questions are made of."""
+_REMEMBERED = 10_000
+"""Questions of which it is remembered whether the archive answers them."""
 
 
-class Told(BaseModel):
+class NextRequest(BaseModel):
     """What the page sends to learn what can be asked next: the articles just cited, the questions so far."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +33,7 @@ class Told(BaseModel):
     asked: Annotated[tuple[Text, ...], Field(max_length=400)] = ()
 
 
-class Offered:
+class Suggestions:
     """The questions an archive's page offers, remembered for as long as the archive does not change."""
 
     def __init__(self, archive: Archive) -> None:
@@ -78,12 +80,3 @@ class Offered:
                 self._answered.clear()
             self._answered[question] = not self._archive.ask(question).abstained
         return self._answered[question]
-
-
-def questions_html(questions: Iterable[str], label: str) -> str:
-    """Render questions as buttons; a click asks."""
-    chips = "".join(
-        f'<li><button type="button" data-question="{escape(question)}">{isolate(question)}</button></li>'
-        for question in questions
-    )
-    return f'<p class="try">{label}</p><ul class="suggested">{chips}</ul>' if chips else ""

@@ -11,8 +11,9 @@ import qa
 from qa.cli import cli
 from qa.query.glossary import FILE, REWRITTEN_WEIGHT, Glossary
 from qa.types import Query
-from qa.web.pages.html import translated_html
-from qa.web.texts import CHINESE, ENGLISH
+from qa.web.pages.article import article_page
+from qa.web.pages.links import Asked, Place
+from qa.words import page_words
 
 SAID = "procuratorate = prosecutor's office = procurator's office\nLu Yueping = Yueping Lu\n检察院 = 检控处\n"
 
@@ -175,5 +176,6 @@ class TestCommand:
 )
 def test_a_machine_translation_says_so(fields, shown):
     article = qa.Article(id="a", text="x", **fields)
-    assert ("machine-translated" in translated_html(article, ENGLISH)) is shown
-    assert ("机器翻译" in translated_html(article, CHINESE)) is shown
+    english, chinese = (article_page(article, Place(), Asked(), page_words(lang)) for lang in ("en", "zh"))
+    assert ('<span class="badge">machine-translated</span>' in english) is shown
+    assert ('<span class="badge">机器翻译</span>' in chinese) is shown

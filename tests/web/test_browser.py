@@ -130,11 +130,21 @@ def shows(found: sync_api.Locator, text: str) -> None:
     sync_api.expect(found).to_have_text(text, use_inner_text=True)
 
 
+def settled(page: sync_api.Page) -> None:
+    """Wait until the page looks as it will: its stylesheets and fonts are there, and it has been drawn since."""
+    page.wait_for_load_state("load")
+    page.evaluate(
+        "document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))"
+    )
+
+
 def no_overflow(page: sync_api.Page) -> bool:
+    settled(page)
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def in_view(page: sync_api.Page, selector: str) -> bool:
+    settled(page)
     box, size = page.locator(selector).first.bounding_box(), page.viewport_size
     return bool(
         box and size and box["y"] >= 0 and box["y"] + min(box["height"], 200) <= size["height"]
@@ -145,6 +155,7 @@ def in_view(page: sync_api.Page, selector: str) -> bool:
 @at_both_widths
 def test_from_a_question_to_the_highlighted_quote_and_back(page):
     page.goto("/")
+    page.wait_for_selector(".composer")
     assert no_overflow(page)
     ask(page, QUESTION)
     answered(page)
@@ -167,6 +178,20 @@ def test_from_a_question_to_the_highlighted_quote_and_back(page):
     answered(page)
     shows(page.locator(".turn h2 bdi"), QUESTION)
     shows(page.locator("#turn-1-source-1 blockquote"), quote)
+
+
+def test_nobody_sees_a_page_without_its_style(page):
+    page.route("**/ui/*.css", lambda route: (page.wait_for_timeout(400), route.continue_()))
+    page.goto("/")
+    page.wait_for_selector(".composer", state="attached")
+    assert page.locator(".composer").evaluate("it => getComputedStyle(it).position") == "sticky"
+    page.goto(article_url(IDS[0], Place(start=0, end=2)))
+    settled(page)
+    painted = page.evaluate("performance.getEntriesByName('first-paint')[0].startTime")
+    sheets = "performance.getEntriesByType('resource').filter((it) => it.initiatorType === 'link')"
+    ended = page.evaluate(f"{sheets}.map((it) => it.responseEnd)")
+    assert len(ended) == 2
+    assert max(ended) <= painted
 
 
 def test_the_browsers_own_back_button_restores_the_answer(page):
@@ -331,6 +356,7 @@ def test_text_stands_out_from_its_background(page, scheme):
 
 def contrast(page: sync_api.Page, selector: str) -> float:
     """WCAG 2.2 contrast ratio of an element's text on the first background behind it that is not clear."""
+    settled(page)
     colours = page.locator(selector).first.evaluate(
         """it => {
           let behind = it;

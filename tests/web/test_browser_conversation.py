@@ -481,8 +481,8 @@ class TestEveryone:
 
 def look(page: sync_api.Page, name: str) -> None:
     """Take a picture, and hold the page as it is against axe-core and its own width."""
-    shoot(page, name)
     assert no_overflow(page), name
+    shoot(page, name)
     found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     serious = [
         (one["id"], [node["html"][:200] for node in one["nodes"]][:3])

@@ -170,7 +170,7 @@ def test_the_page_hands_it_out_as_a_file(seed_archive):
             ({"q": "Who?", "after": "soon"}, "is not a date"),
         ]:
             refused = client.get("/evidence", params=params)
-            assert refused.status_code == 400
+            assert refused.status_code == 422
             assert said in refused.text
 
 

@@ -26,10 +26,9 @@ from qa.errors import Busy, ServerError
 from qa.web import app
 from qa.web.middleware import auth
 from qa.web.middleware.asgi import address
-from qa.web.middleware.auth import BasicAuth, Gatekeeper
+from qa.web.middleware.auth import BasicAuth, Gatekeeper, Users
 from qa.web.middleware.rate_limit import RateLimiter
 from qa.web.middleware.request_guard import RequestGuard
-from qa.web.middleware.users import Users
 
 ROOT = Path(__file__).parents[2]
 ANN = ("ann", "correct horse")
@@ -285,11 +284,11 @@ class TestGuessing:
 class TestAsking:
     def test_a_client_asks_so_often_and_is_told_when_to_ask_again(self):
         now = [0.0]
-        gate = RateLimiter(2, clock=lambda: now[0])
+        limiter = RateLimiter(2, clock=lambda: now[0])
 
         def ask(client: str) -> int:
             try:
-                with gate.admitted(client):
+                with limiter.admitted(client):
                     return 0
             except Busy as busy:
                 return busy.retry_after
@@ -299,34 +298,34 @@ class TestAsking:
         assert [ask("ann"), ask("ann")] == [0, 31]
 
     def test_the_message_says_how_long(self):
-        gate = RateLimiter(1, clock=lambda: 0.0)
-        with gate.admitted("ann"):
+        limiter = RateLimiter(1, clock=lambda: 0.0)
+        with limiter.admitted("ann"):
             pass
         with (
             pytest.raises(Busy, match=r"You have asked 1 questions within a minute.*Ask again in 61 seconds"),
-            gate.admitted("ann"),
+            limiter.admitted("ann"),
         ):
             pass
 
     def test_one_too_many_is_told_at_once_and_one_that_waits_too_long_later(self):
-        gate = RateLimiter(at_once=1, waiting=1, patience=0.05)
-        with gate.admitted("a"):
-            with pytest.raises(Busy, match="Many people are asking at once"), gate.admitted("b"):
+        limiter = RateLimiter(at_once=1, waiting=1, patience=0.05)
+        with limiter.admitted("a"):
+            with pytest.raises(Busy, match="Many people are asking at once"), limiter.admitted("b"):
                 pass
             full = RateLimiter(at_once=1, waiting=0, patience=60)
             with full.admitted("a"), pytest.raises(Busy), full.admitted("b"):
                 pass
-        with gate.admitted("c"):
+        with limiter.admitted("c"):
             pass
 
     def test_one_that_waits_comes_in_when_a_place_is_free(self):
-        gate, order = RateLimiter(at_once=1, patience=10), []
+        limiter, order = RateLimiter(at_once=1, patience=10), []
 
         def second():
-            with gate.admitted("b"):
+            with limiter.admitted("b"):
                 order.append("b")
 
-        with gate.admitted("a"):
+        with limiter.admitted("a"):
             waiting = threading.Thread(target=second)
             waiting.start()
             time.sleep(0.05)
@@ -334,12 +333,12 @@ class TestAsking:
         waiting.join(10)
         assert order == ["a", "b"]
 
-    def test_a_closed_gate_ends_what_runs_and_lets_nobody_in(self):
-        gate = RateLimiter(at_once=1)
+    def test_a_closed_limiter_ends_what_runs_and_lets_nobody_in(self):
+        limiter = RateLimiter(at_once=1)
         done = []
 
         def answer():
-            with gate.admitted("a"):
+            with limiter.admitted("a"):
                 started.set()
                 time.sleep(0.2)
                 done.append("answered")
@@ -348,10 +347,10 @@ class TestAsking:
         running = threading.Thread(target=answer)
         running.start()
         started.wait(5)
-        assert gate.close(10) is True
+        assert limiter.close(10) is True
         assert done == ["answered"]
-        assert not gate.open
-        with pytest.raises(Busy, match="restarted"), gate.admitted("b"):
+        assert not limiter.open
+        with pytest.raises(Busy, match="restarted"), limiter.admitted("b"):
             pass
         running.join()
 
@@ -493,7 +492,8 @@ class TestLog:
 
 
 _SLOW = """
-import sys, time, app, qa
+import sys, time, qa
+from qa.web import app
 from qa.types import Answer
 settings = qa.Settings(model="tiny", reader=None, port=0)
 archive = qa.Archive.create(sys.argv[1], settings=settings)
@@ -546,6 +546,6 @@ def test_who_asks_too_often_is_told_in_their_language(seed_archive, language, sa
     with TestClient(page, base_url="http://archive.test", headers={"Accept-Language": language}) as client:
         assert client.post("/turn", json={"question": "Who?"}).status_code == 200
         refused = client.post("/turn", json={"question": "Who?"})
-    assert refused.status_code == 503
+    assert refused.status_code == 429
     assert said in refused.json()["message"]
     assert int(refused.headers["Retry-After"]) > 0

@@ -77,7 +77,7 @@ class TestMentions:
         shows(page.locator("h1"), "Every mention of Lu Yueping")
         shows(page.locator(".count strong"), "3 mentions in 2 articles.")
         days = page.locator("tbody time")
-        assert days.all_inner_texts() == ["28 February 2024", "11 September 2023", "11 September 2023"]
+        sync_api.expect(days).to_have_text(["28 February 2024", "11 September 2023", "11 September 2023"])
         page.get_by_role("link", name="Published").click()
         page.locator("th[aria-sort=ascending]").wait_for()
         shows(days.first, "11 September 2023")

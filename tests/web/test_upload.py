@@ -6,13 +6,14 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
 
 import qa
 from qa.web import app
-from qa.web.received import safe_name
+from qa.web.upload import safe_name
 
 
 @pytest.fixture
@@ -75,9 +76,9 @@ def test_what_cannot_be_added_is_one_clear_line(client, open_archive, fields, sa
 
 def test_what_cannot_be_added_is_still_in_the_form(client):
     said = send(client, text="\n<b>Ann</b> & Bo.", title='"Rome"', published="soon")
-    assert said.status_code == 400
+    assert said.status_code == 422
     assert "\n\n&lt;b&gt;Ann&lt;/b&gt; &amp; Bo.</textarea>" in said.text
-    assert 'value="&quot;Rome&quot;"' in said.text
+    assert 'value="&#34;Rome&#34;"' in said.text
     assert 'value="soon"' in said.text
 
 
@@ -140,6 +141,20 @@ def test_other_sites_cannot_add(client, open_archive):
     headers = {"origin": "http://evil.test"}
     assert client.post("/add", data={"text": "x"}, headers=headers).status_code == 403
     assert ids(open_archive) == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Somebody else is adding articles."), ("zh", "有其他人正在添加文章")]
+)
+def test_one_person_adds_at_a_time(client, monkeypatch, language, said):
+    never_ends = SimpleNamespace(news=lambda: iter(()), problem="", counts=[], skipped=[], more="")
+    monkeypatch.setattr("qa.web.upload.Work", lambda *given: never_ends)
+    assert send(client, text="Ann met the king.").status_code == 200
+    client.headers["accept-language"] = language
+    refused = send(client, text="Bo met the queen.")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert said in refused.text
+    assert "Bo met the queen.</textarea>" in refused.text
 
 
 def test_it_is_off_by_default_and_where_the_archive_is_read_only(open_archive):

@@ -2,10 +2,12 @@
 import { Turn } from "./turn.js";
 import { recall, keep, forget } from "./memory.js";
 
-const LONGEST = 400;
+const LONGEST = 400; // questions that are told to the server
 
 export async function start(mount) {
-  const response = await fetch("/start" + location.search, { headers: { accept: "application/json" } });
+  const asked = fetch("/start" + location.search, { headers: { accept: "application/json" } });
+  await Promise.all(["palette", "page"].map(styled)); // nothing is shown before it can look as it should
+  const response = await asked;
   const frame = await response.json().catch(() => null);
   if (!response.ok || !frame?.html) {
     mount.textContent = frame?.message || frame?.detail || response.statusText;
@@ -15,6 +17,14 @@ export async function start(mount) {
   mount.innerHTML = frame.html;
   mount.classList.add("page");
   new Page(mount, frame).begin();
+}
+
+// Gradio adds stylesheets by script, so that they do not hold the page back as those of a document do.
+function styled(name) {
+  const href = `/ui/${name}.css`;
+  const link = document.querySelector(`link[href="${href}"]`)
+    || document.head.appendChild(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
+  return link.sheet || new Promise((done) => { link.onload = link.onerror = done; });
 }
 
 class Page {
@@ -187,7 +197,7 @@ class Page {
     const response = await send("/evidence", body).catch(() => null);
     turn.element.querySelector(".actions + .notice")?.remove();
     if (!response?.ok) {
-      const why = (response?.status < 500 && await response.text()) || this.texts.lost;
+      const why = (response && response.status !== 500 && await response.text()) || this.texts.lost;
       turn.element.querySelector(".actions").after(Object.assign(document.createElement("p"), { className: "notice", textContent: why }));
       this.say(why);
       return;

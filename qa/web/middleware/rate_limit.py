@@ -8,11 +8,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from qa.errors import Busy
+from qa.errors import Busy, TooManyRequests
 
-AT_ONCE, WAITING, PATIENCE = 4, 64, 20.0
-"""Questions answered at once, how many more may wait, and for how many seconds."""
+AT_ONCE = 4
+"""Questions answered at the same time."""
+WAITING = 64
+"""Questions that may wait for a place."""
+PATIENCE = 20.0
+"""Seconds a question waits for a place."""
 MOST_CLIENTS = 10_000
+"""Clients of whom it is remembered how often they asked."""
 
 
 class RateLimiter:
@@ -47,7 +52,8 @@ class RateLimiter:
         """Hold a place while the block runs.
 
         Raises:
-            Busy: The client asks too often, too many are asking, or the server is stopping.
+            TooManyRequests: The client asks too often.
+            Busy: Too many are asking, or the server is stopping.
         """
         with self._changed:
             self._enter(client)
@@ -114,7 +120,7 @@ class RateLimiter:
         if left < 1:
             wait = int((1 - left) / rate) + 1
             seconds = "a second" if wait == 1 else f"{wait} seconds"
-            raise Busy(
+            raise TooManyRequests(
                 f"You have asked {self._per_minute:,} questions within a minute, as many as this archive "
                 f"answers one person. Ask again in {seconds}.",
                 wait,

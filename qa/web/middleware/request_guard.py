@@ -1,4 +1,4 @@
-"""What a request may look like: not too large, not from another site's page, not to a door we do not use."""
+"""What a request may look like: not too large, not from another site's page, not to a route we do not use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 
 from qa.web.middleware.asgi import App, Message, Receive, Scope, Send, header, reply
 
-MOST_BYTES, MOST_UPLOADED = 2 << 20, 128 << 20
-"""Largest body of a request, and of an upload where uploading is allowed."""
+MOST_BYTES = 2 << 20
+"""Bytes of the largest body of a request."""
+MOST_UPLOADED = 128 << 20
+"""Bytes of the largest upload, where uploading is allowed."""
 UPLOAD = "/add"
+"""The address that uploads are sent to."""
 _CLOSED = re.compile(
     r"/(?:gradio_api/)?(?:upload|proxy=|process_recording|(?:undo-)?vibe-|profiling|run-history|runs|stream/|monitoring"
     r"|custom_component|deep_link|dev/reload|(?:login|logout)(?:/|$))"
@@ -23,7 +26,7 @@ class _TooLarge(Exception):
 
 
 class RequestGuard:
-    """ASGI middleware: refuses bodies over the limit, other sites' pages, and closed doors.
+    """ASGI middleware: refuses bodies over the limit, requests of other sites' pages, and routes we do not use.
 
     A browser sends a person's password along with whatever page asks for it; that a request comes from our own
     page is told by ``Sec-Fetch-Site`` or ``Origin``, which no page can forge.

@@ -35,7 +35,7 @@ class Health:
             await reply(scope, send, 503, "not ready", {"retry-after": 2})
 
 
-def guard(app: _Stack, settings: Settings, ready: Callable[[], bool]) -> None:
+def add_middleware(app: _Stack, settings: Settings, ready: Callable[[], bool]) -> None:
     """Put the guards around an app, none of whose routes is reached but through them.
 
     Args:

@@ -1,35 +1,60 @@
-"""An answer as HTML: the question as understood, the quotes with their numbers or an honest refusal, the sources."""
+"""An answer as a turn of the conversation, and as plain text: what was asked, the quotes, the sources."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
 
-from qa.answering.wording import words_for
 from qa.retrieval.timeline import Timeline
 from qa.types import Answer, Article, Citation
-from qa.web.pages.cards import marked_quote, sources_html, title_of
-from qa.web.pages.chips import chips_html
-from qa.web.pages.feedback import feedback_html
-from qa.web.pages.html import day_html, escape, isolate, lang_attribute
-from qa.web.pages.links import Asked, Place, article_url
-from qa.web.pages.timeline import bars_html
-from qa.web.texts import Texts
+from qa.web.pages.cards import quote_pieces, sources_of, title_of
+from qa.web.pages.html import Piece, render
+from qa.web.pages.links import Asked, Place, article_url, web_url
+from qa.web.pages.occurrences import View
+from qa.web.pages.timeline import chart_of
+from qa.words import PageWords, words_for
 
-_NO_BREAK = "\N{NO-BREAK SPACE}"
+_LONGEST = 80
+"""Characters shown of what a question follows."""
+
+
+class Chip(NamedTuple):
+    """A part of what a question was taken to mean: ``subject``, ``dates`` or ``source``."""
+
+    kind: str
+    label: str
+    value: str = ""
+    note: str = ""
+
+
+class Link(NamedTuple):
+    """A way to another page."""
+
+    url: str
+    label: str
+
+
+class Statement(NamedTuple):
+    """A quote in the answer's text, with the link of its number."""
+
+    n: int
+    pieces: list[Piece]
+    lang: str | None
+    published: date | None
+    url: str
+    label: str
 
 
 def answer_html(
     answer: Answer,
     asked: Asked,
     articles: Mapping[str, Article],
-    texts: Texts,
+    words: PageWords,
     *,
     turn: int = 1,
     left_out: int = 0,
     timeline: Timeline | None = None,
-    note: str = "",
-    every: str = "",
     feedback: bool = False,
 ) -> str:
     """Render a turn of the conversation.
@@ -38,127 +63,90 @@ def answer_html(
         answer: What the archive said.
         asked: The question that stands alone, for the way back from an article.
         articles: By id, those that the citations and ``answer.hits`` come from.
-        texts: The page's words.
+        words: The page's words.
         turn: Which turn it is, so that its ids are its own.
         left_out: Undated articles that the period excludes.
         timeline: When the articles near the question were published.
-        note: What was done about the filters, if anything.
-        every: HTML that leads to every mention of a term, where the answer counts them.
         feedback: Whether people may say what is right.
     """
-    said = _refusal(answer) if answer.abstained else _Said(answer, asked, articles, texts, every).html()
-    notices = "".join(
-        f'<p class="notice">{escape(notice)}</p>' for notice in (note, *answer.notices) if notice
-    )
-    bars = bars_html(timeline, answer.query.filters, texts) if timeline else ""
-    sources = sources_html(answer, asked, articles, texts, turn)
-    said = f'<div class="answer">{notices}{said}</div>'
-    return (
-        f"{question_html(answer.question, texts, chips_html(answer, left_out, texts))}"
-        f'<div class="body"><div class="column">{said}{actions_html(texts)}'
-        f"{feedback_html(texts, turn) if feedback else ''}</div>"
-        f'<div class="sources">{sources}</div>'
-        f'<div class="more">{bars}<div class="next"></div></div></div>'
-    )
-
-
-def question_html(question: str, texts: Texts, chips: str = "") -> str:
-    """Render the head of a turn: what was asked."""
-    return f'<div class="asked"><h2><span class="unseen">{texts.you_asked} </span>{isolate(question)}</h2>{chips}</div>'
-
-
-def actions_html(texts: Texts, *, answered: bool = True) -> str:
-    """Render the row under an answer; what else can be done with one is added here."""
-    names = {"copy": texts.copy, "link": texts.link, "evidence": texts.evidence} if answered else {}
-    names |= {"again": texts.retry, "edit": texts.rephrase}
-    buttons = "".join(
-        f'<button type="button" data-do="{name}">{label}</button>' for name, label in names.items()
-    )
-    return f'<div class="actions">{buttons}</div>'
-
-
-def _refusal(answer: Answer) -> str:
-    words = words_for(answer.question)
-    covers = words.coverage(answer.coverage, filtered=answer.query.filters.active)
-    return (
-        f'<p class="verdict">{escape(words.silent)}</p>'
-        + (f'<p class="reason">{escape(answer.reason)}</p>' if answer.reason else "")
-        + (f'<p class="covers">{escape(covers)}</p>' if covers else "")
+    said, filters = words_for(answer.question), answer.query.filters
+    given_up = given_up_note(answer, words)
+    return render(
+        "turn.html",
+        answer=answer,
+        query=answer.query,
+        words=words,
+        answer_words=said,
+        turn=turn,
+        chips=chips_of(answer, left_out, words),
+        notices=[*([given_up] if given_up else []), *filter(None, answer.notices)],
+        covers=said.coverage(answer.coverage, filtered=filters.active),
+        statements=[_statement(c, asked, articles.get(c.article_id), words) for c in answer.citations],
+        every=_every(answer, words),
+        unanswered=[said.silent_on.format(question=question) for question in answer.unanswered],
+        sources=sources_of(answer, asked, articles, words),
+        chart=chart_of(timeline, filters, words) if timeline else None,
+        feedback=feedback,
     )
 
 
-class _Said:
-    """The words of an answer that is not a refusal."""
+def chips_of(answer: Answer, left_out: int, words: PageWords) -> list[Chip]:
+    """Return what a question was taken to mean; ``left_out`` counts the undated articles its period excludes."""
+    filters, chips = answer.query.filters, []
+    if subject := answer.query.text.removesuffix(answer.query.question).strip():
+        short = subject if len(subject) <= _LONGEST else subject[:_LONGEST].rstrip() + "…"
+        chips.append(Chip("subject", words.follow_up.format(subject=short)))
+    if filters.after or filters.before:
+        note = words.counted("left_out", left_out) if left_out else ""
+        chips.append(Chip("dates", words.period(filters.after, filters.before), note=note))
+    return [*chips, *(Chip("source", name, name) for name in filters.sources)]
 
-    def __init__(
-        self, answer: Answer, asked: Asked, articles: Mapping[str, Article], texts: Texts, every: str
-    ) -> None:
-        self._answer, self._asked, self._articles, self._texts = answer, asked, articles, texts
-        self._every = every
 
-    def html(self) -> str:
-        if self._answer.differ:
-            return self._differing()
-        lead = f'<p class="lead">{isolate(self._answer.lead)}</p>{self._every}' if self._answer.lead else ""
-        return f'<div class="said">{lead}<p>{self._quoted()}</p></div>'
+def given_up_note(answer: Answer, words: PageWords) -> str:
+    """Say which of the filters that the question names were given up; nothing where none was."""
+    given_up, kept = answer.given_up, answer.query.filters
+    if given_up is None:
+        return ""
+    if (given_up.after, given_up.before) != (kept.after, kept.before):
+        return words.not_within.format(period=words.period(given_up.after, given_up.before))
+    return words.not_from.format(sources=", ".join(given_up.sources))
 
-    def _differing(self) -> str:
-        """The newest statement first and large, the earlier ones listed with their dates."""
-        newest, *earlier = self._answer.citations
-        items = "".join(
-            f'<li><p class="when">{day_html(citation.published, self._texts)}</p>'
-            f"<p>{self._statement(citation)}</p></li>"
-            for citation in earlier
-        )
-        return (
-            f'<div class="said differ"><p class="verdict">{escape(words_for(self._answer.question).differ)}</p>'
-            f'<p class="when">{self._texts.latest} · {day_html(newest.published, self._texts)}</p>'
-            f"<p>{self._statement(newest)}</p>"
-            f'<h3 class="when">{self._texts.earlier}</h3><ol class="earlier">{items}</ol></div>'
-        )
 
-    def _statement(self, citation: Citation) -> str:
-        return f"“{self._quote(citation)}”{_NO_BREAK}{self._cite(citation)}"
+def plain_text(answer: Answer, words: PageWords) -> str:
+    """Write the question, the answer and one line for each citation, to be pasted anywhere."""
+    lines = [_line(answer.query.text), "", answer.text]
+    if answer.citations:
+        lines += ["", *(_source_line(citation, words) for citation in answer.citations)]
+    return "\n".join(lines) + "\n"
 
-    def _quoted(self) -> str:
-        """``[n]`` is a link outside the quotes only: an article may hold a false ``[9]``."""
-        answer = self._answer
-        out: list[str] = []
-        cursor = len(answer.lead)
-        for citation in answer.citations:
-            words = r"\s+".join(re.escape(word) for word in citation.quote.split())
-            if citation.kind == "metadata" or not words:
-                continue
-            found = re.compile(words).search(answer.text, cursor)
-            if not found:
-                continue
-            between = re.split(r"(?<=\])\s+", answer.text[cursor : found.start()])
-            out.append("</p><p>".join(self._linked(text, answer.citations) for text in between))
-            out.append(self._quote(citation))
-            cursor = found.end()
-        out.append(self._linked(answer.text[cursor:], answer.citations))
-        return "".join(out)
 
-    def _quote(self, citation: Citation) -> str:
-        article = self._articles.get(citation.article_id)
-        lang = lang_attribute(article.lang if article else None)
-        return f'<q class="quoted"{lang}>{marked_quote(citation, "strong")}</q>'
+def _statement(citation: Citation, asked: Asked, article: Article | None, words: PageWords) -> Statement:
+    return Statement(
+        citation.n,
+        quote_pieces(citation),
+        article.lang if article else None,
+        citation.published,
+        article_url(citation.article_id, Place.of(citation), asked),
+        words.source_n.format(n=citation.n, title=title_of(citation.title, words)),
+    )
 
-    def _linked(self, text: str, citations: Iterable[Citation]) -> str:
-        known = {str(citation.n): citation for citation in citations}
-        out: list[str] = []
-        for piece in re.split(r"(\[\d+\])", text):
-            citation = known.get(piece[1:-1]) if piece.startswith("[") else None
-            if citation and out and out[-1].endswith(" "):
-                out[-1] = out[-1][:-1] + _NO_BREAK
-            out.append(self._cite(citation) if citation else escape(piece))
-        return "".join(out)
 
-    def _cite(self, citation: Citation) -> str:
-        url = escape(article_url(citation.article_id, Place.of(citation), self._asked))
-        title = title_of(citation.title, self._texts)
-        about = escape(self._texts.source_n.format(n=citation.n, title=title))
-        return (
-            f'<a class="cite" data-n="{citation.n}" href="{url}" title="{about}" aria-label="{about}">'
-            f"[{citation.n}]</a>"
-        )
+def _every(answer: Answer, words: PageWords) -> Link | None:
+    """Return the way to every mention of the term that the answer counts."""
+    term = answer.query.intent.term
+    if answer.kind != "count" or not term:
+        return None
+    asked = Asked(question=term, filters=answer.query.filters)
+    return Link(View(asked=asked).url(), words.every_of.format(term=asked.question))
+
+
+def _source_line(citation: Citation, words: PageWords) -> str:
+    day = words.day(citation.published) if citation.published else words.undated
+    place = f"{citation.article_id}, {citation.start}–{citation.end}"
+    title = title_of(citation.title, words)
+    parts = [title, citation.author, citation.source, day, web_url(citation.url), place]
+    return f"[{citation.n}] " + ". ".join(_line(part) for part in parts if part)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

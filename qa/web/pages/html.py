@@ -1,53 +1,109 @@
-"""Escaping, dates and the skeleton of a page."""
+"""How the templates are rendered: every value is escaped, whoever writes the template.
+
+A line break beside a tag is there for who reads the template, and is not part of the page: where a space is to
+be seen, it stands within a line.
+"""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup, escape
+
+from qa.text.characters import without_control
 from qa.types import Article
-from qa.web.texts import ENGLISH, Texts
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_TRUE = (True, 1, "1", "true", "yes", "True")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_LAYOUT = re.compile(r"(?<=[>}])\s*\n\s*|\s*\n\s*(?=[<{])")
+"""A line break beside a tag, with the indentation."""
+_TRUE = (True, 1, "1", "true", "yes", "True")
+"""How a source writes that something is so."""
 
 
-def escape(text: str) -> str:
-    """Make ``text`` inert in HTML text and in quoted attributes; control characters become U+FFFD."""
-    return html.escape(_CONTROL.sub("\ufffd", text), quote=True)
+class Piece(NamedTuple):
+    """A stretch of a text, and what it is marked as, if anything."""
+
+    text: str
+    kind: str = ""
+    id: str = ""
 
 
-def isolate(text: str) -> str:
-    """Escape ``text`` and keep its writing direction (and any override in it) to itself."""
-    return f"<bdi>{escape(text)}</bdi>"
+def render(template: str, **values: Any) -> str:
+    """Render a template of ``templates/``."""
+    return _ENVIRONMENT.get_template(template).render(values)
 
 
-def day_html(value: date | None, texts: Texts = ENGLISH) -> str:
-    """Write a date as a ``<time>`` element, or say that there is none."""
-    return f'<time datetime="{value.isoformat()}">{texts.day(value)}</time>' if value else texts.undated
+def render_stream(template: str, **values: Any) -> Iterable[str]:
+    """Render a template piece by piece, as fast as the iterators among its values go on."""
+    return _ENVIRONMENT.get_template(template).generate(values)
 
 
-def lang_attribute(lang: str | None) -> str:
-    """Write `` lang="…"`` for a well-formed language tag, else nothing: it chooses the right glyphs and voice."""
-    return f' lang="{lang}"' if lang and _LANGUAGE.fullmatch(lang) else ""
+def prepare() -> None:
+    """Compile all templates, so that the first reader does not wait for it."""
+    for name in _ENVIRONMENT.list_templates():
+        _ENVIRONMENT.get_template(name)
 
 
-def translated_html(article: Article, texts: Texts) -> str:
-    """Say quietly that an article is machine-translated, where its language tag (RFC 6497) or its source says so."""
+def isolate(text: str) -> Markup:
+    """Keep the writing direction of a text, and any override in it, to itself."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+def fill(sentence: str, **values: object) -> Markup:
+    """Fill in the braces of a sentence by values that may hold markup."""
+    return escape(sentence).format(**values)
+
+
+def verbatim(text: str) -> Markup:
+    """Escape a text so that a parser gives back its very characters, carriage returns too."""
+    return escape(text).replace("\r", Markup("&#13;"))
+
+
+def well_formed(lang: str | None) -> bool:
+    """Whether this is a language tag, fit for a ``lang`` attribute: it chooses the right glyphs and voice."""
+    return bool(lang and _LANGUAGE.fullmatch(lang))
+
+
+def translated(article: Article | None) -> bool:
+    """Whether an article is machine-translated, as its language tag (RFC 6497) or its source says."""
+    if article is None:
+        return False
+    said: Mapping[str, Any] = article.extra
     tagged = re.search(r"-(?:t|x-mtfrom)-[a-z]", article.lang or "", re.I)
-    said = any(article.extra.get(name) in _TRUE for name in ("machine_translated", "translated"))
-    return f'<span class="badge">{texts.translated}</span>' if tagged or said else ""
+    return bool(tagged) or any(said.get(name) in _TRUE for name in ("machine_translated", "translated"))
 
 
-def document(title: str, body: str, texts: Texts = ENGLISH, *, styles: Sequence[str] = ("article",)) -> str:
-    """Wrap ``body`` (HTML) into a whole page that loads nothing but this server's stylesheets."""
-    return (
-        f'<!doctype html>\n<html lang="{texts.lang}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n"
-        + "".join(f'<link rel="stylesheet" href="/ui/{name}.css">\n' for name in ("palette", *styles))
-        + f"</head>\n<body>\n{body}\n</body>\n</html>\n"
+class _Layout(Extension):
+    """Drops the layout of the templates' source before it is compiled."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return _LAYOUT.sub("", source)
+
+
+def _displayable(value: object) -> object:
+    """Replace control characters, which HTML cannot hold; the last thing that is done to each value."""
+    if isinstance(value, Markup):
+        return Markup(without_control(value))
+    return without_control(value) if isinstance(value, str) else value
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_displayable,
+        auto_reload=False,
+        extensions=[_Layout],
     )
+    made.filters.update(isolate=isolate, fill=fill)
+    made.tests.update(well_formed=well_formed, translated=translated)
+    return made
+
+
+_ENVIRONMENT = _environment()

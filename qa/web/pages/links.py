@@ -7,16 +7,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic import ValidationError
-
 from qa.errors import FilterError
+from qa.text.characters import CONTROL, han_count
 from qa.types import Article, Citation, Filters, Frozen, Passage, Text
 
 REV_LENGTH = 12
+"""Characters of a text's SHA-256 that name its revision in an address."""
 _FIELDS = {"published", "author", "source", "section"}
 _LONGEST_QUESTION = 2000
+"""Characters of a question that an address carries."""
 _LONG_QUOTE = 120
+"""Characters of a quote that a text fragment holds whole."""
 _EDGE_WORDS = 5
+"""Words at each end of a longer quote that a text fragment holds."""
+_TWICE_DECODED = re.compile(f"[%\t\n\r{CONTROL}]")
+"""What a browser or a proxy would refuse or decode twice in a path."""
 
 
 class Asked(Frozen):
@@ -42,19 +47,7 @@ class Asked(Frozen):
         Raises:
             FilterError: A date is not one, or the period is empty.
         """
-        given = {"after": (after or "").strip() or None, "before": (before or "").strip() or None}
-        try:
-            filters = Filters.model_validate({**given, "sources": tuple(sources or ())})
-        except ValidationError as error:
-            where = error.errors()[0]["loc"]
-            if where and where[0] in given:
-                name = str(where[0])
-                raise FilterError(
-                    f"“{given[name]}” under “{name}” is not a date. Write 2023, 2023-09 or 2023-09-11."
-                ) from None
-            raise FilterError(
-                f"No day is both after {given['after']} and before {given['before']}. Swap or clear them."
-            ) from None
+        filters = Filters.parse(after, before, sources)
         return cls(question=question.strip(), filters=filters, plain=plain)
 
     @classmethod
@@ -149,7 +142,7 @@ def article_url(article_id: str, place: Place | None = None, asked: Asked | None
     as a parameter.
     """
     params = [*(place.params if place else []), *(asked.params if asked else [])]
-    if article_id in {".", ".."} or re.search(r"[%\x00-\x1f\x7f]", article_id):
+    if article_id in {".", ".."} or _TWICE_DECODED.search(article_id):
         path, params = "/article/", [("id", article_id), *params]
     else:
         path = f"/article/{quote(article_id, safe='')}"
@@ -201,8 +194,7 @@ def text_directive(text: str) -> str:
 def _may_hold(quote: str, lang: str | None) -> bool:
     """Whether a page in a language can hold a quote, by its script."""
     language = (lang or "ja").split("-")[0].casefold()
-    han = len(re.findall(r"[\u3400-\u9fff]", quote))
-    return language == "ja" or (language in {"zh", "yue"}) == (3 * han > len(quote))
+    return language == "ja" or (language in {"zh", "yue"}) == (3 * han_count(quote) > len(quote))
 
 
 def _encoded(text: str) -> str:
