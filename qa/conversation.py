@@ -40,8 +40,8 @@ class Conversation:
         """Answer a question.
 
         Only a question that leans on the conversation is asked with it; one that turns out to have nothing to do
-        with it is asked again alone. The date and the sources that it names narrow the articles for as long as
-        that leaves an answer; a date said of publication is kept even where nothing answers.
+        with it is asked again alone. The date and the sources that it names narrow the articles, unless all
+        articles together answer better; a date said of publication is kept whatever they say.
 
         Args:
             question: As it was asked.
@@ -65,9 +65,9 @@ class Conversation:
         if history and not answer.abstained and self._changes_subject(answer):
             history = ()
             answer = self._answerer.answer(self._read(query.question, (), narrowed))
-        if answer.abstained and narrowed != filters and not named.hard:
+        if narrowed != filters and not named.hard:
             wider = self._answerer.answer(self._read(question, history[-MOST_TURNS:], filters))
-            if not wider.abstained:
+            if _is_better(wider, answer):
                 return wider.model_copy(update={"given_up": narrowed})
         return answer.model_copy(update={"question": asked.question, "notices": asked.notices})
 
@@ -106,6 +106,14 @@ def named_filters(query: Query) -> NamedFilters:
         period.hard,
         rest[:1].upper() + rest[1:] if stands else "",
     )
+
+
+def _is_better(wider: Answer, narrow: Answer) -> bool:
+    """Whether all articles answer, and surer from another article than those that the question's words leave."""
+    if wider.abstained or narrow.abstained:
+        return not wider.abstained
+    ids = {citation.article_id for citation in narrow.citations}
+    return wider.confidence > narrow.confidence and any(c.article_id not in ids for c in wider.citations)
 
 
 def _narrowed(given: Filters, named: Filters) -> Filters:

@@ -103,7 +103,7 @@ class Answer(Frozen):
     ``confidence`` is in 0..1. When ``abstained``, ``citations`` is empty, ``reason`` says why in one line and
     ``closest`` offers the nearest passage there is. ``differ`` says that the articles cited contradict each
     other; the newest then comes first. ``given_up`` holds the filters that the question's own words asked for,
-    where nothing within them answers and all articles were asked. ``notices`` tell what was done to the question.
+    where all articles answer better than those within them. ``notices`` tell what was done to the question.
     """
 
     question: str
