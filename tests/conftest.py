@@ -50,3 +50,24 @@ def article() -> Callable[..., qa.Article]:
         return qa.Article(id=id, text=text or f"The {id} met the mayor in the town hall.", **fields)
 
     return make
+
+
+@pytest.fixture
+def dated(archive: qa.Archive, article) -> qa.Archive:
+    """Three small articles, of March, of May and undated, which answer whatever is asked."""
+    archive.add(
+        [
+            article(
+                "march",
+                "Ada Bell opened the library in the town hall.",
+                published="2023-03-02",
+                source="Post",
+            ),
+            article(
+                "may", "Bo Carr opened the museum in the old mill.", published="2023-05-02", source="Courier"
+            ),
+            article("undated", "Cy Dunn closed the station.", source="Post"),
+        ]
+    )
+    archive.settings = archive.settings.model_copy(update={"refuse": 0.0})
+    return archive

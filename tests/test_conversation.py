@@ -56,26 +56,6 @@ class TestFiltersNamed:
         assert named(question, []).rest == rest
 
 
-@pytest.fixture
-def dated(archive: qa.Archive, article) -> qa.Archive:
-    archive.add(
-        [
-            article(
-                "march",
-                "Ada Bell opened the library in the town hall.",
-                published="2023-03-02",
-                source="Post",
-            ),
-            article(
-                "may", "Bo Carr opened the museum in the old mill.", published="2023-05-02", source="Courier"
-            ),
-            article("undated", "Cy Dunn closed the station.", source="Post"),
-        ]
-    )
-    archive.settings = archive.settings.model_copy(update={"refuse": 0.0})
-    return archive
-
-
 class TestAnswer:
     def test_a_date_in_the_question_filters(self, dated):
         answer = dated.ask("Who opened the library in March 2023?")

@@ -23,26 +23,6 @@ from qa.words import page_words
 ENGLISH = page_words("en")
 
 
-@pytest.fixture
-def dated(archive: qa.Archive, article) -> qa.Archive:
-    archive.add(
-        [
-            article(
-                "march",
-                "Ada Bell opened the library in the town hall.",
-                published="2023-03-02",
-                source="Post",
-            ),
-            article(
-                "may", "Bo Carr opened the museum in the old mill.", published="2023-05-02", source="Courier"
-            ),
-            article("undated", "Cy Dunn closed the station.", source="Post"),
-        ]
-    )
-    archive.settings = archive.settings.model_copy(update={"refuse": 0.0})
-    return archive
-
-
 class TestTurn:
     def told(self, archive: qa.Archive, **asked: object) -> dict:
         asking = Asking(**asked)
