@@ -126,15 +126,15 @@ class MentionList(BaseModel):
 class Tools:
     """The tools over an archive; each call passes the rate limit."""
 
-    def __init__(self, archive: Archive, gate: RateLimiter) -> None:
+    def __init__(self, archive: Archive, limiter: RateLimiter) -> None:
         self._archive = archive
-        self._gate = gate
+        self._limiter = limiter
 
     @contextmanager
     def _admitted(self, context: Context[Any, Any]) -> Iterator[None]:
         request = context.request_context.request
         try:
-            with self._gate.admitted(client(request.scope) if request is not None else "stdio"):
+            with self._limiter.admitted(client(request.scope) if request is not None else "stdio"):
                 yield
         except (QAError, EmbeddingError) as error:
             raise ToolError(str(error)) from None
@@ -250,7 +250,7 @@ class Tools:
         )
 
 
-def server(archive: Archive, gate: RateLimiter) -> MCPServer[Any]:
+def server(archive: Archive, limiter: RateLimiter) -> MCPServer[Any]:
     """Make the server of an archive's tools."""
     made = MCPServer[Any](
         "archive-qa",
@@ -260,7 +260,7 @@ def server(archive: Archive, gate: RateLimiter) -> MCPServer[Any]:
         log_level="WARNING",
     )
     read_only = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
-    tools = Tools(archive, gate)
+    tools = Tools(archive, limiter)
     for tool in (tools.ask, tools.search, tools.read_article, tools.list_mentions):
         made.tool(annotations=read_only)(tool)
     return made
@@ -282,16 +282,16 @@ def run_http(archive: Archive, settings: Settings) -> None:
 
 def http_app(archive: Archive, settings: Settings) -> Any:
     """Build the ASGI app of the tools over streamable HTTP, at ``/mcp``."""
-    gate, ready = RateLimiter(settings.rate), threading.Event()
-    app = server(archive, gate).streamable_http_app(
+    limiter, ready = RateLimiter(settings.rate), threading.Event()
+    app = server(archive, limiter).streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=True,
         json_response=True,
         # add_middleware() below checks hosts and origins, for every route
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    app.state.limiter, app.state.ready = gate, ready
-    add_middleware(app, settings, lambda: ready.is_set() and gate.open)
+    app.state.limiter, app.state.ready = limiter, ready
+    add_middleware(app, settings, lambda: ready.is_set() and limiter.open)
     return app
 
 
