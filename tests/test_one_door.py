@@ -136,10 +136,11 @@ def from_gradio(client: TestClient, asked: Asked) -> dict[str, Any]:
         "after": asked.after,
         "before": asked.before,
         "sources": list(asked.sources),
-        "history": asked.turns,
+        **({"history": asked.turns} if asked.history else {}),
     }
-    event = client.post("/gradio_api/call/v2/ask", json=data).json()["event_id"]
-    stream = client.get(f"/gradio_api/call/ask/{event}").text
+    name = "follow_up" if asked.history else "ask"
+    event = client.post(f"/gradio_api/call/v2/{name}", json=data).json()["event_id"]
+    stream = client.get(f"/gradio_api/call/{name}/{event}").text
     [line] = [line for line in stream.splitlines() if line.startswith("data: ")]
     return json.loads(line.removeprefix("data: "))[0]
 

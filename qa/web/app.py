@@ -113,14 +113,24 @@ def _page(archive: qa.Archive, settings: Settings, limiter: RateLimiter) -> gr.B
         after: str = "",
         before: str = "",
         sources: list[str] | None = None,
-        history: list[dict[str, str]] | None = None,
     ) -> dict[str, Any]:
-        """Ask the archive; dates as 2023, 2023-09 or 2023-09-11. Returns the answer with its citations.
+        """Ask the archive; dates as 2023, 2023-09 or 2023-09-11. Returns the answer with its citations."""
+        return follow_up(request, question, [], after, before, sources)
 
-        The conversation so far is a list of turns, oldest first: ``{"role": "user" or "assistant", "content": …}``.
+    def follow_up(
+        request: gr.Request,
+        question: str,
+        history: list[dict[str, str]],
+        after: str = "",
+        before: str = "",
+        sources: list[str] | None = None,
+    ) -> dict[str, Any]:
+        """Ask the archive in a conversation.
+
+        ``history`` holds the turns so far, oldest first: ``{"role": "user" or "assistant", "content": …}``.
         """
         try:
-            filters, turns = Filters.parse(after, before, sources), Turn.parse(history or [])
+            filters, turns = Filters.parse(after, before, sources), Turn.parse(history)
             with limiter.admitted(client(request.request.scope)):
                 answer = archive.ask(question, turns, filters)
         except PROBLEMS as error:
@@ -132,4 +142,5 @@ def _page(archive: qa.Archive, settings: Settings, limiter: RateLimiter) -> gr.B
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML("", elem_id="archive", apply_default_css=False, js_on_load=LOADER)
         gr.api(ask, api_name="ask")
+        gr.api(follow_up, api_name="follow_up")
     return page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING)

@@ -441,7 +441,7 @@ class TestServer:
         assert Answer.model_validate(answered).question == "Who led the Nanling delegation?"
 
     def test_only_ask_is_offered_to_programs(self, client):
-        assert list(client.get("/gradio_api/info").json()["named_endpoints"]) == ["/ask"]
+        assert list(client.get("/gradio_api/info").json()["named_endpoints"]) == ["/ask", "/follow_up"]
 
     def test_nobody_can_leave_files_here(self, client):
         assert client.post("/gradio_api/upload", files={"files": ("x.txt", b"hello")}).status_code == 404

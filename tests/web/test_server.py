@@ -513,6 +513,10 @@ def test_a_server_told_to_stop_ends_the_answer_it_has_begun(tmp_path):
         [sys.executable, "-c", _SLOW, str(tmp_path / "archive")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "QA_CACHE_DIR": str(tmp_path)},
     )  # fmt: skip
+    hangs = threading.Timer(
+        90, server.kill
+    )  # a server that does not answer ends the test, not the patience of everybody
+    hangs.start()
     try:
         line = server.stderr.readline()
         assert "The archive is open at" in line
@@ -532,6 +536,7 @@ def test_a_server_told_to_stop_ends_the_answer_it_has_begun(tmp_path):
         assert answers[0].status_code == 200
         assert answers[0].json()["data"][0]["citations"][0]["quote"] == "Ann met the mayor."
     finally:
+        hangs.cancel()
         server.kill()
         server.communicate()
 
