@@ -65,9 +65,8 @@ def gather(archive: Archive, answer: Answer) -> EvidencePack:
     Raises:
         ArchiveError: The archive has changed since it answered.
     """
-    cited = [*answer.citations, *([answer.closest] if answer.closest else [])]
     articles: dict[str, Article] = {}
-    for citation in cited:
+    for citation in answer.cited:
         try:
             article = articles.get(citation.article_id) or archive.get(citation.article_id)
         except ArticleNotFound:

@@ -104,11 +104,7 @@ def applied(view: View, models: Models) -> Models:
 
 
 def calibrate(
-    view: View,
-    models: Models,
-    questions: int,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    view: View, models: Models, questions: int, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> Calibration:
     """Fit on questions made of an archive's articles.
 

@@ -49,12 +49,7 @@ Rerank = Callable[[Sequence[ScoredPassage]], Mapping[int, float]]
 
 
 def retrieve(
-    asked: EncodedQuery,
-    k: int,
-    view: View,
-    rerank_by: Rerank | None,
-    *,
-    collapse: bool = True,
+    asked: EncodedQuery, k: int, view: View, rerank_by: Rerank | None, *, collapse: bool = True
 ) -> list[Hit]:
     """Return the best passage of each of the best ``k`` articles, or stories.
 
