@@ -36,12 +36,10 @@ def _story(transaction: Transaction, key: int) -> list[int]:
 
 def copies(transaction: Transaction, article_id: str) -> tuple[Copy, ...]:
     """Return the other articles that tell an article's story, the earliest first, undated ones last."""
-    row = transaction.query(
-        "SELECT coalesce(same_as, key) FROM article WHERE current AND id = ?", article_id
-    ).fetchone()
-    if row is None:
+    key = transaction.value("SELECT coalesce(same_as, key) FROM article WHERE current AND id = ?", article_id)
+    if key is None:
         return ()
-    story = json.dumps(_story(transaction, row[0]))
+    story = json.dumps(_story(transaction, key))
     rows = transaction.query(
         "SELECT id, title, source, published, url FROM article WHERE current AND id != ?"
         " AND key IN (SELECT value FROM json_each(?)"
