@@ -132,12 +132,7 @@ def _one_of_each_story(ranked: list[RankedPassage], view: View) -> list[RankedPa
 
 
 def rerank(ranked: Sequence[RankedPassage], relevance: Mapping[int, float]) -> list[RankedPassage]:
-    """Add what the reader made of the passages it has read; the others count as the worst of those.
-
-    Args:
-        ranked: The fused order.
-        relevance: Passage id → the reader's logit that the passage answers.
-    """
+    """Add the reader's logit that a passage answers, by passage id; passages not read count as the worst of those."""
     if not relevance:
         return list(ranked)
     worst = min(relevance.values())
