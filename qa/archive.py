@@ -26,16 +26,7 @@ from qa.storage import stories
 from qa.storage.collection import Collection
 from qa.storage.folder import load_encoder_of
 from qa.storage.view import View
-from qa.types import (
-    Answer,
-    Filters,
-    Hit,
-    IngestReport,
-    Occurrences,
-    Progress,
-    Query,
-    Turn,
-)
+from qa.types import Answer, Filters, Hit, IngestReport, Occurrences, Progress, Query, Turn
 
 if TYPE_CHECKING:
     from embeddings.reading.hub import HubReader
@@ -90,8 +81,6 @@ class Archive(Collection):
         """Return the model that reads for a question; ``None`` where it knows nothing of its language."""
         return self.reader if self.reader and self.reader.reads(question) else None
 
-    # -- what it is ---------------------------------------------------------------------------
-
     def examples(self, n: int = 4) -> list[str]:
         """Return up to ``n`` questions that this archive answers."""
         with self._database.read() as transaction:
@@ -118,8 +107,6 @@ class Archive(Collection):
         if not repair:
             return check_archive(self._database, self.path)
         return repair_archive(self._database, self.path, self._generations, lambda: self.encoder)
-
-    # -- changing -----------------------------------------------------------------------------
 
     def add(
         self,
@@ -180,8 +167,6 @@ class Archive(Collection):
             self._generations.publish(rebuild=True)
             if vacuum:
                 self._database.vacuum()
-
-    # -- asking -------------------------------------------------------------------------------
 
     def search(
         self,

@@ -23,7 +23,7 @@ class NamedFilters(NamedTuple):
 
     filters: Filters = Filters()
     hard: bool = False
-    """Whether its time is said of publication ("articles published in May 2023")."""
+    """Whether its time is that of publication ("articles published in May 2023")."""
     rest: str = ""
     """The question without its time, where that still asks something: the filter stands for it."""
 
@@ -40,19 +40,14 @@ class Conversation:
         """Answer a question.
 
         Only a question that leans on the conversation is asked with it; one that turns out to have nothing to do
-        with it is asked again alone. The date and the sources that it names narrow the articles, unless all
-        articles together answer better; a date said of publication is kept whatever they say.
-
-        Args:
-            question: As it was asked.
-            history: The conversation before it, oldest first.
-            filters: Which articles to look at.
-            narrow: Whether a date and sources that the question names are made filters.
+        with it is asked again alone. With ``narrow``, the date and the sources that it names narrow the articles,
+        unless all articles together answer better; a day of publication that it names is always kept.
 
         Raises:
             QuestionError: The question is empty.
         """
-        asked = self._read(question, history[-MOST_TURNS:], filters)
+        history = history[-MOST_TURNS:]
+        asked = self._read(question, history, filters)
         if not leans_on_history(asked.question):
             history, asked = (), self._read(question, (), filters) if history else asked
         named = named_filters(asked) if narrow else NamedFilters()
@@ -60,13 +55,13 @@ class Conversation:
         query = asked
         if narrowed != filters:
             rest = named.rest if not (filters.after or filters.before) else ""
-            query = self._read(rest or question, history[-MOST_TURNS:], narrowed)
+            query = self._read(rest or question, history, narrowed)
         answer = self._answerer.answer(query)
         if history and not answer.abstained and self._changes_subject(answer):
             history = ()
             answer = self._answerer.answer(self._read(query.question, (), narrowed))
         if narrowed != filters and not named.hard:
-            wider = self._answerer.answer(self._read(question, history[-MOST_TURNS:], filters))
+            wider = self._answerer.answer(self._read(question, history, filters))
             if _is_better(wider, answer):
                 return wider.model_copy(update={"given_up": narrowed})
         return answer.model_copy(update={"question": asked.question, "notices": asked.notices})

@@ -21,7 +21,7 @@ from qa.archive import Archive
 from qa.errors import QAError
 from qa.retrieval.occurrences import Order, ordered
 from qa.settings import Settings
-from qa.types import Article, Citation, Filters, Occurrence, Turn
+from qa.types import Citation, Filters, Occurrence, Turn
 from qa.web import server as serving
 from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import RateLimiter
@@ -186,8 +186,7 @@ class Tools:
                     text=hit.text,
                     start=hit.passage.start,
                     end=hit.passage.end,
-                    article_id=hit.article_id,
-                    **_origin(articles[hit.article_id]),
+                    **articles[hit.article_id].origin(FoundPassage),
                 )
                 for hit in hits
             ]
@@ -207,15 +206,11 @@ class Tools:
             article = self._archive.get(article_id)
         end = start + length
         return ArticleStretch(
-            article_id=article.id,
-            author=article.author,
-            lang=article.lang,
             text=article.text[start:end],
             start=start,
             total_characters=len(article.text),
             next_start=end if end < len(article.text) else None,
-            text_sha256=article.text_sha256,
-            **_origin(article),
+            **article.origin(ArticleStretch),
         )
 
     def list_mentions(
@@ -293,8 +288,3 @@ def http_app(archive: Archive, settings: Settings) -> Any:
     app.state.limiter, app.state.ready = limiter, ready
     add_middleware(app, settings, lambda: ready.is_set() and limiter.open)
     return app
-
-
-def _origin(article: Article) -> dict[str, Any]:
-    """Return what a client needs to name an article's title, source, date and address."""
-    return article.model_dump(include={"title", "source", "published", "url"})

@@ -45,19 +45,14 @@ ABOUT = 0.5
 
 
 class Answerer:
-    """Answers from one state of the archive."""
+    """Answers from one state of the archive, where a glossary may name words that mean the same.
+
+    It abstains below a confidence of ``refuse``, 0..1; by default as the models' coefficients say.
+    """
 
     def __init__(
         self, view: View, models: Models, refuse: float | None = None, glossary: Glossary | None = None
     ) -> None:
-        """Make one.
-
-        Args:
-            view: The state.
-            models: What sentences are judged with.
-            refuse: Confidence below which it abstains: 0..1; by default as the models' coefficients say.
-            glossary: The archive's words that mean the same.
-        """
         self._view = view
         self._models = models
         self._refuse = models.weights.refuse if refuse is None else refuse

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from qa.answering.models import Models
 from qa.answering.selector import Candidate, Selector
@@ -27,7 +27,7 @@ from qa.retrieval.retriever import PASSAGES_READ, RankedPassage, load_passages, 
 from qa.storage.view import View
 from qa.text.sentences import split
 from qa.text.tokens import terms
-from qa.types import AnswerKind, Article
+from qa.types import AnswerKind, Article, Frozen
 
 MAX_FALSE_REFUSALS = 0.08
 """Share of the questions an archive answers that the threshold may refuse."""
@@ -51,10 +51,8 @@ class Trial(NamedTuple):
     answer: str
 
 
-class Quality(BaseModel):
+class Quality(Frozen):
     """How well confidence tells answers from silence on the questions made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     needless: float
     """Share of the questions whose article is there that are refused: 0..1."""
@@ -64,10 +62,8 @@ class Quality(BaseModel):
     """Expected calibration error: mean distance of confidence and share of right answers, in ten bins: 0..1."""
 
 
-class Calibration(BaseModel):
+class Calibration(Frozen):
     """What the fit of an archive came to; the confidence's logit becomes ``scale * logit + shift``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reader: str | None
     scale: float
@@ -104,20 +100,12 @@ def applied(view: View, models: Models) -> Models:
 
 
 def calibrate(
-    view: View,
-    models: Models,
-    questions: int,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    view: View, models: Models, questions: int, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> Calibration:
     """Fit on questions made of an archive's articles.
 
-    Args:
-        view: The archive's present state.
-        models: As they come, not yet fitted to it.
-        questions: How many are made at most.
-        seed: Decides which.
-        progress: Called with the questions asked so far and those there will be.
+    ``models`` come as for any archive, not yet fitted to this one; at most ``questions`` are made, and ``seed`` decides
+    which. ``progress`` is called with the questions asked so far and those there will be.
 
     Raises:
         CalibrationError: There are fewer than ``FEWEST``.

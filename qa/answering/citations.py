@@ -84,18 +84,11 @@ def cited(n: int, quote: Quote, field: str | None = None) -> Citation:
     """Make the ``n``-th citation of a quote, or of an article's field beside its opening words."""
     article, start, end, answer = quote
     return Citation(
+        **article.origin(Citation),
         n=n,
-        article_id=article.id,
-        title=article.title,
-        source=article.source,
-        author=article.author,
-        published=article.published,
-        section=article.section,
-        url=article.url,
         quote=quote.text,
         start=start,
         end=end,
-        text_sha256=article.text_sha256,
         answer_start=answer[0] if answer else None,
         answer_end=answer[1] if answer else None,
         kind="metadata" if field else "text",

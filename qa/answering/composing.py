@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from qa.answering.citations import Quote, cited
 from qa.types import Answer, AnswerForm, Citation, Coverage, Hit, Query
-from qa.words import AnswerWords, words_for
+from qa.words import words_for
 
 STATED = 0.95
 """Confidence in an answer taken from an article's own data."""
 
 
 class Composer:
-    """Makes the answers to one query; what is the same however they end is said once."""
+    """Makes the answers to one query; what they share is kept here."""
 
     def __init__(self, query: Query, coverage: Coverage) -> None:
         self.query = query
@@ -78,7 +78,7 @@ class Composer:
         return Answer(
             question=self.query.question,
             kind=kind,
-            text=plain_text(kind, lead, citations, silent, self.words, dated=differ),
+            text=self._text(kind, lead, citations, silent, dated=differ),
             short=short or marked,
             lead=lead,
             citations=citations,
@@ -92,31 +92,21 @@ class Composer:
             notices=self.query.notices,
         )
 
-
-def plain_text(
-    kind: AnswerForm,
-    lead: str,
-    citations: Sequence[Citation],
-    silent: Sequence[str],
-    words: AnswerWords,
-    *,
-    dated: bool,
-) -> str:
-    """Render the parts of an answer as one paragraph; quotes are numbered ``[1]``, ``[2]``.
-
-    Args:
-        kind: What sort of answer it is.
-        lead: What is said before the quotes.
-        citations: The quotes.
-        silent: The parts of the question that the archive does not answer.
-        words: In the language of the question.
-        dated: Whether each quote is followed by its day of publication.
-    """
-    if kind == "metadata":
-        return f"{lead} [1]"
-    said = [lead] if lead else []
-    for citation in citations:
-        day = f" {words.published.format(day=citation.published)}" if dated and citation.published else ""
-        said.append(f"“{citation.quote}” [{citation.n}]{day}")
-    said += [words.silent_on.format(question=question) for question in silent]
-    return " ".join(said)
+    def _text(
+        self,
+        kind: AnswerForm,
+        lead: str,
+        citations: Sequence[Citation],
+        silent: Sequence[str],
+        *,
+        dated: bool,
+    ) -> str:
+        """Render an answer as one paragraph: quotes are numbered ``[1]``, ``[2]`` and, if ``dated``, have their day."""
+        if kind == "metadata":
+            return f"{lead} [1]"
+        parts = [lead] if lead else []
+        for citation in citations:
+            day = self.words.published.format(day=citation.published) if citation.published and dated else ""
+            parts.append(f"“{citation.quote}” [{citation.n}] {day}".rstrip())
+        parts += [self.words.silent_on.format(question=question) for question in silent]
+        return " ".join(parts)

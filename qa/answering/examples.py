@@ -18,8 +18,6 @@ _TITLE_WORDS = 9
 _LOOKED_INTO = 6000
 """Characters of an article that deeds are looked for in."""
 _TAG = re.compile(r"^(?:\[[^\]]*\]|【[^】]*】)\s*")
-
-
 _DEED = re.compile(
     r"(?P<who>\b[A-Z][\w’'-]+(?:\s+[A-Z][\w’'-]+){1,2})(?:,\s+[^.;:“”\"]{3,160}?,)?\s+"
     r"(?P<did>(?!need|embed|hundred|indeed|red)[a-z]{3,}ed|led|won|held|met|gave|made|took|wrote|built|founded|became|left|spoke"
@@ -33,14 +31,13 @@ _VAGUE = re.compile(
 def questions(articles: Iterable[Article], n: int) -> list[str]:
     """Return up to ``n`` questions that the archive may answer, about different articles as far as they go."""
     looked_at = list(islice(articles, _LOOKED_AT))
-    deeds = _in_turn([list(islice(_deeds(article), 3)) for article in looked_at])
+    deeds = _in_turn(*(islice(_deeds(article), 3) for article in looked_at))
     people = (f"Who is {name}?" for name in _people(looked_at))
     days = _dated_titles(looked_at)
-    mixed = (question for row in zip_longest(deeds, people, days) for question in row if question)
-    return list(islice(dict.fromkeys(mixed), n))
+    return list(islice(dict.fromkeys(_in_turn(deeds, people, days)), n))
 
 
-def _in_turn(columns: list[list[str]]) -> Iterator[str]:
+def _in_turn(*columns: Iterable[str]) -> Iterator[str]:
     """Yield the first of each, then the second of each, and so on."""
     yield from (question for row in zip_longest(*columns) for question in row if question)
 

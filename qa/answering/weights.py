@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from qa.types import Frozen
 
 if TYPE_CHECKING:
     from embeddings import Encoder
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 PATH = Path(__file__).with_name("weights.json")
 
 
-class Linear(BaseModel):
+class Linear(Frozen):
     """A linear model: ``bias + sum(weight * value)`` over named values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bias: float = 0.0
     weights: dict[str, float]
@@ -31,13 +29,11 @@ class Linear(BaseModel):
         return self.bias + sum(weight * values[name] for name, weight in self.weights.items())
 
 
-class Weights(BaseModel):
+class Weights(Frozen):
     """How sentences are chosen, how sure one can be of the choice, and how sure one must be to answer.
 
     Fitted for one reader, named by its fingerprint, or for none, and for one encoder or for the bundled one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reader: str | None
     encoder: str | None = None
@@ -46,14 +42,12 @@ class Weights(BaseModel):
     refuse: float
 
 
-class Shipped(BaseModel):
+class Shipped(Frozen):
     """The coefficients that come with the package.
 
     With its reader, without one, and for questions in another language than the articles, which its reader
     cannot read.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reader: Weights
     no_reader: Weights

@@ -86,7 +86,7 @@ def mentions(
     """List every mention of TERM: a word, a name or a phrase."""
     with opened(folder) as archive:
         found = ordered(archive.mentions(term, filters, exact=exact), sort)
-    from qa.tabular import csv_lines, json_text
+    from qa.export import csv_lines, json_text
 
     if as_csv:
         click.echo("".join(csv_lines(found)), nl=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -153,26 +154,18 @@ def ingest(
     return progress.report()
 
 
+@dataclass
 class _Run:
     """One run of adding."""
 
-    def __init__(
-        self,
-        database: Database,
-        encoder: Encoder,
-        load: LoadPaths,
-        stored: Callable[[], None],
-        progress: IngestProgress,
-        pruner: Pruner | None,
-    ) -> None:
-        self.survey = Survey()
-        self._database = database
-        self._encoder = encoder
-        self._load = load
-        self._stored = stored
-        self._progress = progress
-        self._pruner = pruner
-        self._in_flight = InFlight()
+    _database: Database
+    _encoder: Encoder
+    _load: LoadPaths
+    _stored: Callable[[], None]
+    _progress: IngestProgress
+    _pruner: Pruner | None
+    _in_flight: InFlight = field(default_factory=InFlight)
+    survey: Survey = field(default_factory=Survey)
 
     def add(self, inputs: Iterable[Input]) -> None:
         """Load all inputs and store what is new or changed."""

@@ -109,7 +109,7 @@ def link(transaction: WriteTransaction, key: int, text: str, hashes: Sequence[in
         met.update(article for (article,) in rows)
     pairs = []
     for other, _ in met.most_common(NEAREST):
-        row = transaction.query("SELECT text FROM article WHERE key = ?", other).fetchone()
-        if row and alike(text, row[0]):
+        stored = transaction.value("SELECT text FROM article WHERE key = ?", other)
+        if stored is not None and alike(text, stored):
             pairs += [(key, other), (other, key)]
     transaction.relate(key, hashes, pairs)

@@ -70,7 +70,7 @@ def check_archive(database: Database, folder: Path) -> CheckReport:
         with database.read() as transaction:
             found = [sentence for sentence, _ in _unsound(transaction)]
             found += [*_miscounted(transaction), *_derived(transaction, folder)]
-            staged = transaction.query("SELECT count(*) FROM staged").fetchone()[0]
+            staged = transaction.value("SELECT count(*) FROM staged")
             articles, passages = transaction.coverage().articles, transaction.passage_count()
     except QAError as error:
         return CheckReport(articles=0, passages=0, problems=(*damage, str(error)))
@@ -149,7 +149,7 @@ def _unsound(transaction: Transaction) -> Iterator[tuple[str, str | None]]:
 
 def _miscounted(transaction: Transaction) -> Iterator[str]:
     for sentence, sql in _MISCOUNTED.items():
-        if count := transaction.query(sql).fetchone()[0]:
+        if count := transaction.value(sql):
             yield sentence.format(f"{count:,}")
 
 
@@ -202,7 +202,7 @@ def describe(transaction: Transaction, folder: Path) -> dict[str, str | int]:
         "model": transaction.meta("model") or DEFAULT_MODEL,
         "fingerprint": transaction.meta("fingerprint"),
         "generation": transaction.generation,
-        "staged": transaction.query("SELECT count(*) FROM staged").fetchone()[0],
+        "staged": transaction.value("SELECT count(*) FROM staged"),
     }
     try:
         manifest = Manifest.read(root)

@@ -37,9 +37,6 @@ def find(question: str, sources: Sequence[str], today: date) -> Scope:
     )
 
 
-# -- sources ----------------------------------------------------------------------------------
-
-
 class _Named(NamedTuple):
     """A source found in a question; several where they share the name."""
 
@@ -162,8 +159,6 @@ def _stands_out(question: str, span: tuple[int, int]) -> bool:
         return True
     return len(words) > 1 and not _SENTENCE_STARTS.search(before)
 
-
-# -- clauses ------------------------------------------------------------------------------------
 
 _CUT = re.compile(
     r"\n+|[.?!;]\s+(?=\w)|,\s+(?:(?:and|or|but|while|whereas|as|then)\s+)*"

@@ -59,8 +59,8 @@ def favour(scope: Scope, whole: Floats, clauses: Sequence[Floats], origins: Sequ
     distinct = {origin: i for i, origin in enumerate(dict.fromkeys(origins))}
     which = np.array([distinct[origin] for origin in origins])
 
-    def gains(said: Scope | Clause) -> Floats:
-        return np.asarray(np.array([boost(said, *origin) for origin in distinct], np.float32)[which])
+    def gains(meant: Scope | Clause) -> Floats:
+        return np.asarray(np.array([boost(meant, *origin) for origin in distinct], np.float32)[which])
 
     scores = whole + gains(scope)
     lead = np.zeros_like(scores)
@@ -75,23 +75,18 @@ def favour(scope: Scope, whole: Floats, clauses: Sequence[Floats], origins: Sequ
     return np.asarray(scores + lead, np.float32)
 
 
-def boost(said: Scope | Clause, source: str | None, published: date | None) -> float:
+def boost(meant: Scope | Clause, source: str | None, published: date | None) -> float:
     """Return what an article gains in the fused score for being from where and when it is meant to be.
 
     Where the question has clauses, the clause that the article fits best counts, so that the source of one does
     not go with the date of another.
-
-    Args:
-        said: What a question, or a clause of it, says of the articles it means.
-        source: The article's source.
-        published: Its date.
     """
-    if isinstance(said, Scope) and said.clauses:
-        return max(boost(clause, source, published) for clause in said.clauses)
-    gain = SOURCE_BOOST if source in said.sources else 0.0
+    if isinstance(meant, Scope) and meant.clauses:
+        return max(boost(clause, source, published) for clause in meant.clauses)
+    gain = SOURCE_BOOST if source in meant.sources else 0.0
     if published is None:
         return gain
-    return gain + max((_weight(period) for period in said.periods if period.holds(published)), default=0.0)
+    return gain + max((_weight(period) for period in meant.periods if period.holds(published)), default=0.0)
 
 
 def _weight(period: Period) -> float:

@@ -21,13 +21,7 @@ _MARGIN = 40
 """Characters around a passage in which a term that runs over its edge is looked for, for each word of it."""
 
 
-def find(
-    terms: Sequence[str],
-    filters: Filters,
-    view: View,
-    *,
-    exact: bool = False,
-) -> Occurrences:
+def find(terms: Sequence[str], filters: Filters, view: View, *, exact: bool = False) -> Occurrences:
     """Find every place where one of the terms stands, its words one after the other.
 
     Args:
@@ -153,12 +147,7 @@ def _around(span: Span, sentences: Sequence[Span]) -> Span:
 def _occurrence(article: Article, span: Span, around: Span, field: Literal["text", "title"]) -> Occurrence:
     text = article.text if field == "text" else article.title
     return Occurrence(
-        article_id=article.id,
-        title=article.title,
-        source=article.source,
-        published=article.published,
-        url=article.url,
-        text_sha256=article.text_sha256,
+        **article.origin(Occurrence),
         field=field,
         start=span[0],
         end=span[1],

@@ -49,12 +49,7 @@ Rerank = Callable[[Sequence[ScoredPassage]], Mapping[int, float]]
 
 
 def retrieve(
-    asked: EncodedQuery,
-    k: int,
-    view: View,
-    rerank_by: Rerank | None,
-    *,
-    collapse: bool = True,
+    asked: EncodedQuery, k: int, view: View, rerank_by: Rerank | None, *, collapse: bool = True
 ) -> list[Hit]:
     """Return the best passage of each of the best ``k`` articles, or stories.
 
@@ -137,12 +132,7 @@ def _one_of_each_story(ranked: list[RankedPassage], view: View) -> list[RankedPa
 
 
 def rerank(ranked: Sequence[RankedPassage], relevance: Mapping[int, float]) -> list[RankedPassage]:
-    """Add what the reader made of the passages it has read; the others count as the worst of those.
-
-    Args:
-        ranked: The fused order.
-        relevance: Passage id → the reader's logit that the passage answers.
-    """
+    """Add the reader's logit that a passage answers, by passage id; passages not read count as the worst of those."""
     if not relevance:
         return list(ranked)
     worst = min(relevance.values())

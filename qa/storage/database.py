@@ -18,53 +18,13 @@ from qa.storage.write_transaction import COUNTED, WriteTransaction
 APPLICATION_ID = 0x71614152  # "qaAR"
 SCHEMA_VERSION = 4
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE article (
-    key INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL,
-    current INTEGER NOT NULL,
-    title TEXT NOT NULL, text TEXT NOT NULL, url TEXT, published TEXT, source TEXT, author TEXT,
-    section TEXT, lang TEXT, extra TEXT NOT NULL,
-    origin TEXT, source_key TEXT NOT NULL, stored TEXT NOT NULL
-);
-CREATE UNIQUE INDEX article_current ON article (id) WHERE current;
-CREATE INDEX article_published ON article (published) WHERE current;
-CREATE INDEX article_source ON article (source_key) WHERE current;
-CREATE TABLE passage (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    article INTEGER NOT NULL REFERENCES article (key),
-    start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
-);
-CREATE INDEX passage_article ON passage (article)
-"""
-_SINCE_VERSION_2 = """
-CREATE INDEX article_id ON article (id);
-CREATE TABLE staged (id TEXT PRIMARY KEY, article INTEGER) WITHOUT ROWID;
-CREATE TABLE source (
-    key TEXT PRIMARY KEY, name TEXT, articles INTEGER NOT NULL, dated INTEGER NOT NULL
-) WITHOUT ROWID
-"""
-"""``staged`` names what the next publication changes: the article's new revision, or none where it is removed.
-``source`` counts the articles of each source."""
-_SINCE_VERSION_3 = """
-CREATE TABLE seen (file TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (file, id)) WITHOUT ROWID;
-CREATE INDEX seen_id ON seen (id)
-"""
-"""``seen`` says from which files an article was read."""
-_SINCE_VERSION_4 = """
-ALTER TABLE article ADD COLUMN same_as INTEGER;
-ALTER TABLE article ADD COLUMN text_hash BLOB;
-CREATE INDEX article_same_as ON article (same_as) WHERE same_as IS NOT NULL;
-CREATE INDEX article_text_hash ON article (text_hash) WHERE text_hash IS NOT NULL;
-CREATE TABLE band (hash INTEGER, article INTEGER, PRIMARY KEY (hash, article)) WITHOUT ROWID;
-CREATE INDEX band_article ON band (article);
-CREATE TABLE near (article INTEGER, other INTEGER, PRIMARY KEY (article, other)) WITHOUT ROWID;
-CREATE INDEX near_other ON near (other)
-"""
-"""An article with the text of another one has neither text nor passages of its own: ``same_as`` says whose stand
-for it. ``band`` finds texts that may be nearly the same, ``near`` holds those that are, both ways round."""
-_SINCE = {2: _SINCE_VERSION_2, 3: _SINCE_VERSION_3, 4: _SINCE_VERSION_4}
+_SCHEMA = Path(__file__).with_name("schema")
+"""Scripts ``1.sql``, ``2.sql`` …, each of which upgrades the version before. Their comments hold no semicolon."""
+
+
+def _scripts(since: int) -> list[str]:
+    """Return the scripts of the versions after ``since``; 0 stands for an empty database."""
+    return [(_SCHEMA / f"{n}.sql").read_text("utf-8") for n in range(since + 1, SCHEMA_VERSION + 1)]
 
 
 class Database:
@@ -84,7 +44,7 @@ class Database:
         with database._connection() as db:
             db.execute("PRAGMA journal_mode = WAL")
         with database.write() as transaction:
-            transaction.run(_SCHEMA, *_SINCE.values())
+            transaction.run(*_scripts(since=0))
             transaction.run(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
             )
@@ -121,7 +81,7 @@ class Database:
         """Bring the database of an older version up to date, in one step; the caller is the one writer."""
         with self.write() as transaction:
             version = transaction.run("PRAGMA user_version")[0]
-            transaction.run(*(script for since, script in _SINCE.items() if version < since))
+            transaction.run(*_scripts(since=version))
             transaction.run(f"PRAGMA user_version = {SCHEMA_VERSION}")
             if version < 2:
                 transaction.run(COUNTED)

@@ -68,7 +68,7 @@ def _write(index: tantivy.Index, rows: Iterable[Row], gone: Iterable[int]) -> No
 
 @contextmanager
 def _panic_is_damage() -> Iterator[None]:
-    """Tell of what tantivy does not survive as of damage: a file with other bytes than it wrote."""
+    """Raise :class:`SnapshotDamaged` where tantivy panics, as it does on a file with other bytes than it wrote."""
     try:
         yield
     except BaseException as error:
@@ -121,25 +121,17 @@ class KeywordIndex:
     def ids_between(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the ids of the passages from ``first`` to ``last``, ascending."""
         query = tantivy.Query.range_query(self._schema, "passage", tantivy.FieldType.Integer, first, last)
-        with _panic_is_damage():
-            hits = self._searcher.search(query, limit=max(1, len(self)), count=False).hits
-            ids = self._searcher.fast_field_values("passage", [at for _, at in hits])
-        return np.sort(np.array(ids, np.int64))
+        return np.sort(self._found(query, max(1, len(self)))[0])
 
     def search(self, text: str, k: int, filters: Filters) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return at most ``k`` passage ids and their BM25 scores, best first; ties by ascending id."""
         words = terms(text)
         if not words or not len(self):
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        query = tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, clause) for word in words for clause in self._clauses(word)]
-        )
+        query = _any_of([clause for word in words for clause in self._clauses(word)])
         if filters.active:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._conditions(filters)])
-        with _panic_is_damage():
-            found = self._searcher.search(query, limit=k, count=False).hits
-            ids = np.array(self._searcher.fast_field_values("passage", [at for _, at in found]), np.int64)
-        scores = np.array([score for score, _ in found], np.float32)
+        ids, scores = self._found(query, k)
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]
 
@@ -158,12 +150,16 @@ class KeywordIndex:
             either = [tantivy.Query.regex_query(self._schema, field, pattern) for field in ("body", "header")]
         else:
             return np.empty(0, np.int64)
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in either])
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._conditions(filters)])
-        hits = self._searcher.search(query, limit=max(1, len(self)), count=False).hits
-        return np.sort(
-            np.array(self._searcher.fast_field_values("passage", [at for _, at in hits]), np.int64)
+        query = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, _any_of(either)), *self._conditions(filters)]
         )
+        return np.sort(self._found(query, max(1, len(self)))[0])
+
+    def _found(self, query: tantivy.Query, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        with _panic_is_damage():
+            hits = self._searcher.search(query, limit=k, count=False).hits
+            ids = self._searcher.fast_field_values("passage", [at for _, at in hits])
+        return np.array(ids, np.int64), np.array([score for score, _ in hits], np.float32)
 
     def _frequency(self, word: str) -> int:
         return sum(int(self._searcher.doc_freq(field, word)) for field in ("body", "header"))
@@ -187,5 +183,9 @@ class KeywordIndex:
             )
         if filters.sources:
             names = [tantivy.Query.term_query(self._schema, "source", source_key(s)) for s in filters.sources]
-            clauses.append(tantivy.Query.boolean_query([(tantivy.Occur.Should, name) for name in names]))
+            clauses.append(_any_of(names))
         return [(tantivy.Occur.Must, tantivy.Query.const_score_query(clause, 0.0)) for clause in clauses]
+
+
+def _any_of(queries: Iterable[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])

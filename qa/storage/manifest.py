@@ -63,7 +63,7 @@ class Manifest(BaseModel):
         files = {}
         for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix != ".lock"):
             name = path.relative_to(root).as_posix()
-            if before is not None and name in known and _same(path, before / name):
+            if before and name in known and (before / name).exists() and path.samefile(before / name):
                 files[name] = known[name]
             else:
                 _sync(path)
@@ -124,10 +124,6 @@ def _known_hash(path: Path) -> str:
             _hashes.clear()
         _hashes[key] = sha256(path)
     return _hashes[key]
-
-
-def _same(path: Path, other: Path) -> bool:
-    return other.exists() and path.samefile(other)
 
 
 def _sync(path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from functools import cache, partial
 
 from qa.storage.transaction import Transaction
-from qa.types import Answer, Citation, Copy, Hit
+from qa.types import Answer, Citation, Copy
 
 STORY = 1_000
 """Articles of one story that are looked at."""
@@ -35,12 +36,10 @@ def _story(transaction: Transaction, key: int) -> list[int]:
 
 def copies(transaction: Transaction, article_id: str) -> tuple[Copy, ...]:
     """Return the other articles that tell an article's story, the earliest first, undated ones last."""
-    row = transaction.query(
-        "SELECT coalesce(same_as, key) FROM article WHERE current AND id = ?", article_id
-    ).fetchone()
-    if row is None:
+    key = transaction.value("SELECT coalesce(same_as, key) FROM article WHERE current AND id = ?", article_id)
+    if key is None:
         return ()
-    story = json.dumps(_story(transaction, row[0]))
+    story = json.dumps(_story(transaction, key))
     rows = transaction.query(
         "SELECT id, title, source, published, url FROM article WHERE current AND id != ?"
         " AND key IN (SELECT value FROM json_each(?)"
@@ -50,30 +49,16 @@ def copies(transaction: Transaction, article_id: str) -> tuple[Copy, ...]:
         story,
         story,
     )
-    names = ("article_id", "title", "source", "published", "url")
-    return tuple(Copy(**dict(zip(names, values, strict=True))) for values in rows)
+    return tuple(Copy(**dict(zip(Copy.model_fields, values, strict=True))) for values in rows)
 
 
 def with_copies(answer: Answer, transaction: Transaction) -> Answer:
-    """Say of each citation and hit where else its story stands."""
-    known: dict[str, tuple[Copy, ...]] = {}
-
-    def also(article_id: str) -> tuple[Copy, ...]:
-        if article_id not in known:
-            known[article_id] = copies(transaction, article_id)
-        return known[article_id]
+    """Name with each citation the other articles that tell its story."""
+    also = cache(partial(copies, transaction))
 
     def cited(citation: Citation) -> Citation:
         return citation.model_copy(update={"also": also(citation.article_id)})
 
-    return answer.model_copy(
-        update={
-            "citations": tuple(map(cited, answer.citations)),
-            "closest": answer.closest and cited(answer.closest),
-            "hits": tuple(_with_also(hit, also(hit.article_id)) for hit in answer.hits),
-        }
-    )
-
-
-def _with_also(hit: Hit, also: tuple[Copy, ...]) -> Hit:
-    return hit.model_copy(update={"also": also}) if also else hit
+    citations = tuple(map(cited, answer.citations))
+    closest = answer.closest and cited(answer.closest)
+    return answer.model_copy(update={"citations": citations, "closest": closest})

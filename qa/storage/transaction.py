@@ -27,6 +27,7 @@ _SELECT = (
     f"SELECT {', '.join('coalesce(h.text, a.text)' if c == 'text' else 'a.' + c for c in COLUMNS)}, a.extra"
     " FROM article a LEFT JOIN article h ON h.key = a.same_as"
 )
+_LISTED = "(SELECT value FROM json_each(?))"
 _BATCH = 4096
 
 
@@ -57,26 +58,27 @@ class Transaction:
         self.connection = connection
 
     def query(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        """Ask the database in its own language, for what is asked in one place only."""
+        """Execute an SQL statement; return its rows."""
         return self.connection.execute(sql, values)
 
-    # -- what the archive is ------------------------------------------------------------------
+    def value(self, sql: str, *values: Any) -> Any:
+        """Return the first column of the first row, or ``None`` where there is no row."""
+        row = self.query(sql, *values).fetchone()
+        return None if row is None else row[0]
 
     def meta(self, key: str, default: str = "") -> str:
         """Return a recorded property of the archive."""
-        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if row is None else str(row[0])
+        found = self.value("SELECT value FROM meta WHERE key = ?", key)
+        return default if found is None else str(found)
 
     @property
     def generation(self) -> int:
         """How many publications the articles have seen."""
         return int(self.meta("generation", "0"))
 
-    # -- articles -----------------------------------------------------------------------------
-
     def article(self, article_id: str) -> Article | None:
         """Return an article in its published revision."""
-        row = self.connection.execute(f"{_SELECT} WHERE a.current AND a.id = ?", (article_id,)).fetchone()
+        row = self.query(f"{_SELECT} WHERE a.current AND a.id = ?", article_id).fetchone()
         return None if row is None else _article(row)
 
     def latest(self, article_id: str) -> Article | None:
@@ -86,64 +88,53 @@ class Transaction:
 
     def revision(self, key: int) -> Article:
         """Return a revision of an article, published or not."""
-        return _article(self.connection.execute(f"{_SELECT} WHERE a.key = ?", (key,)).fetchone())
+        return _article(self.query(f"{_SELECT} WHERE a.key = ?", key).fetchone())
 
     def articles(self, filters: Filters | None = None) -> Iterator[Article]:
         """Yield the articles a filter leaves, in the order they were first stored."""
         condition, values = where(filters or Filters())
-        for row in self.connection.execute(f"{_SELECT} WHERE {condition} ORDER BY a.key", values):
-            yield _article(row)
+        yield from map(_article, self.query(f"{_SELECT} WHERE {condition} ORDER BY a.key", *values))
 
     def sample(self, n: int, seed: int) -> list[Article]:
         """Return up to ``n`` articles, drawn at random as the seed decides."""
-        keys = [
-            key for (key,) in self.connection.execute("SELECT key FROM article WHERE current ORDER BY key")
-        ]
+        keys = [key for (key,) in self.query("SELECT key FROM article WHERE current ORDER BY key")]
         chosen = Random(seed).sample(keys, min(n, len(keys)))
-        rows = self.connection.execute(
-            f"{_SELECT} WHERE a.key IN (SELECT value FROM json_each(?)) ORDER BY a.key", (json.dumps(chosen),)
-        )
+        rows = self.query(f"{_SELECT} WHERE a.key IN {_LISTED} ORDER BY a.key", _listed(chosen))
         return [_article(row) for row in rows]
 
     def origin(self, article_id: str) -> str | None:
         """Return the file that the latest revision of an article was read from."""
-        row = self.connection.execute(
-            "SELECT origin FROM article WHERE key = ?", (self._latest_key(article_id),)
-        ).fetchone()
-        return None if row is None else row[0]
+        origin: str | None = self.value(
+            "SELECT origin FROM article WHERE key = ?", self._latest_key(article_id)
+        )
+        return origin
 
     def _latest_key(self, article_id: str) -> int | None:
         row: tuple[int | None] | None = (
-            self.connection.execute("SELECT article FROM staged WHERE id = ?", (article_id,)).fetchone()
-            or self.connection.execute(
-                "SELECT key FROM article WHERE current AND id = ?", (article_id,)
-            ).fetchone()
+            self.query("SELECT article FROM staged WHERE id = ?", article_id).fetchone()
+            or self.query("SELECT key FROM article WHERE current AND id = ?", article_id).fetchone()
         )
         return None if row is None else row[0]
 
     def holder(self, text_hash: bytes, article_id: str) -> int | None:
         """Return the key of another article with the same text, whose passages can stand for this one's."""
-        row = self.connection.execute(
+        key: int | None = self.value(
             "SELECT key FROM article WHERE text_hash = ? AND same_as IS NULL AND id != ?"
             " AND (current OR key IN (SELECT article FROM staged)) ORDER BY key LIMIT 1",
-            (text_hash, article_id),
-        ).fetchone()
-        return None if row is None else row[0]
+            text_hash,
+            article_id,
+        )
+        return key
 
     def seen(self, file: str, article_id: str) -> bool:
         """Whether an article was read from a file at some time."""
-        row = self.connection.execute(
-            "SELECT 1 FROM seen WHERE file = ? AND id = ?", (file, article_id)
-        ).fetchone()
-        return row is not None
+        return bool(self.value("SELECT 1 FROM seen WHERE file = ? AND id = ?", file, article_id))
 
     def seen_below(self, place: str) -> Iterator[tuple[str, str]]:
         """Yield each file that is the place or lies below it, with the id of each article read from it."""
         above = place.rstrip(os.sep) + os.sep
-        yield from self.connection.execute(
-            "SELECT file, id FROM seen WHERE file = ? OR (file > ? AND file < ?) ORDER BY file, id",
-            (place, above, above[:-1] + chr(ord(os.sep) + 1)),
-        )
+        sql = "SELECT file, id FROM seen WHERE file = ? OR (file > ? AND file < ?) ORDER BY file, id"
+        yield from self.query(sql, place, above, above[:-1] + chr(ord(os.sep) + 1))
 
     def coverage(self, filters: Filters | None = None) -> Coverage:
         """Count the articles a filter leaves, and the days they span."""
@@ -161,54 +152,48 @@ class Transaction:
                 "SELECT count(*), count(published), min(published), max(published)"
                 f" FROM article a WHERE {condition}"
             )
-        count, dated, first, last = self.connection.execute(sql, values).fetchone()
+        count, dated, first, last = self.query(sql, *values).fetchone()
         return Coverage(articles=count, undated=count - dated, first=first, last=last)
 
     def sources(self) -> list[str]:
         """Return the sources' names, the most frequent first."""
-        rows = self.connection.execute(
-            "SELECT name FROM source WHERE articles AND name IS NOT NULL ORDER BY articles DESC, key"
-        )
-        return [row[0] for row in rows]
-
-    # -- passages -----------------------------------------------------------------------------
+        sql = "SELECT name FROM source WHERE articles AND name IS NOT NULL ORDER BY articles DESC, key"
+        return [name for (name,) in self.query(sql)]
 
     def passage_count(self, after: int = 0) -> int:
         """Return the number of published passages, or of those with ids greater than ``after``."""
         sql = (
             "SELECT count(*) FROM passage p JOIN article a ON a.key = p.article WHERE a.current AND p.id > ?"
         )
-        return int(self.connection.execute(sql, (after,)).fetchone()[0])
+        return int(self.value(sql, after))
 
     def last_passage(self) -> int:
         """Return the greatest id that a passage was ever given; 0 where there was none."""
-        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passage'").fetchone()
-        return row[0] if row else 0
+        return int(self.value("SELECT seq FROM sqlite_sequence WHERE name = 'passage'") or 0)
 
     def passage_ids(self, first: int, last: int) -> NDArray[np.int64]:
         """Return the published passages' ids from ``first`` to ``last``, ascending."""
-        rows = self.connection.execute(
+        return self._ids(
             "SELECT p.id FROM passage p JOIN article a ON a.key = p.article"
             " WHERE a.current AND p.id BETWEEN ? AND ? ORDER BY p.id",
-            (first, last),
+            first,
+            last,
         )
-        return np.fromiter((row[0] for row in rows), np.int64)
 
     def has_staged(self) -> bool:
         """Whether anything waits for the next publication."""
-        return self.connection.execute("SELECT 1 FROM staged LIMIT 1").fetchone() is not None
+        return bool(self.value("SELECT 1 FROM staged LIMIT 1"))
 
     def allowed(self, filters: Filters) -> NDArray[np.int64] | None:
         """Return the ids of the passages a filter leaves, ascending; ``None`` means all of them."""
         if not filters.active:
             return None
         condition, values = where(filters)
-        rows = self.connection.execute(
+        return self._ids(
             "SELECT DISTINCT p.id FROM article a JOIN passage p ON p.article = coalesce(a.same_as, a.key)"
             f" WHERE {condition} ORDER BY p.id",
-            values,
+            *values,
         )
-        return np.fromiter((row[0] for row in rows), np.int64)
 
     def articles_of(self, ids: Iterable[int]) -> dict[int, str]:
         """Map passage ids to their articles' ids; an id that no longer exists is left out."""
@@ -225,11 +210,8 @@ class Transaction:
         }
 
     def _of_passages(self, columns: str, ids: Iterable[int]) -> sqlite3.Cursor:
-        return self.connection.execute(
-            f"SELECT p.id, {columns} FROM passage p JOIN article a ON a.key = p.article"
-            " WHERE p.id IN (SELECT value FROM json_each(?))",
-            (json.dumps([int(i) for i in ids]),),
-        )
+        sql = f"SELECT p.id, {columns} FROM passage p JOIN article a ON a.key = p.article WHERE p.id IN {_LISTED}"
+        return self.query(sql, _listed(ids))
 
     def passages(
         self, ids: Sequence[int], filters: Filters | None = None
@@ -238,10 +220,10 @@ class Transaction:
 
         Of articles with the same text, the earliest that a filter leaves is named.
         """
-        rows = self.connection.execute(
+        rows = self.query(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, p.start, p.end,')} JOIN passage p ON p.article = a.key"
-            " WHERE p.id IN (SELECT value FROM json_each(?))",
-            (json.dumps([int(i) for i in ids]),),
+            f" WHERE p.id IN {_LISTED}",
+            _listed(ids),
         )
         articles: dict[str, Article] = {}
         found = {}
@@ -260,36 +242,32 @@ class Transaction:
 
         Empty where there is no other one.
         """
-        key, copied = self.connection.execute(
+        key, copied = self.query(
             "SELECT coalesce(a.same_as, a.key) AS held,"
             " EXISTS (SELECT 1 FROM article d WHERE d.same_as = coalesce(a.same_as, a.key) AND d.current)"
             " FROM article a WHERE a.current AND a.id = ?",
-            (article_id,),
+            article_id,
         ).fetchone() or (None, False)
         if not copied:
             return []
         condition, values = where(filters or Filters())
-        rows = self.connection.execute(
+        sql = (
             f"{_SELECT} WHERE (a.key = ? OR a.same_as = ?) AND {condition}"
-            " ORDER BY a.published IS NULL, a.published, a.id",
-            (key, key, *values),
+            " ORDER BY a.published IS NULL, a.published, a.id"
         )
-        return [_article(row) for row in rows]
+        return [_article(row) for row in self.query(sql, key, key, *values)]
 
     def vectors(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         """Return ids (n,) and vectors (n, dim) of the passages asked for, by ascending id."""
-        rows = self.connection.execute(
-            "SELECT id, vector FROM passage WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (json.dumps([int(i) for i in ids]),),
-        )
-        return self._arrays(rows.fetchall())
+        sql = f"SELECT id, vector FROM passage WHERE id IN {_LISTED} ORDER BY id"
+        return self._arrays(self.query(sql, _listed(ids)).fetchall())
 
     def vector_batches(self, after: int = 0) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
         """Yield ids and vectors of the published passages with ids greater than ``after``, ascending."""
-        rows = self.connection.execute(
+        rows = self.query(
             "SELECT p.id, p.vector FROM passage p JOIN article a ON a.key = p.article"
             " WHERE a.current AND p.id > ? ORDER BY p.id",
-            (after,),
+            after,
         )
         while some := rows.fetchmany(_BATCH):
             yield self._arrays(some)
@@ -304,10 +282,10 @@ class Transaction:
 
         There are several articles where they have the same text.
         """
-        rows = self.connection.execute(
+        rows = self.query(
             f"{_SELECT.replace('SELECT', 'SELECT p.id, a.key, p.start, p.end,')}"
             " JOIN passage p ON p.article = a.key WHERE a.current AND p.id > ? ORDER BY p.id",
-            (after,),
+            after,
         )
         last: tuple[int, list[Article]] | None = None
         for number, key, start, end, *row in rows:
@@ -315,10 +293,18 @@ class Transaction:
                 last = key, self.same_text(row[0]) or [_article(row)]
             yield number, last[1], last[1][0].text[start:end]
 
+    def _ids(self, sql: str, *values: Any) -> NDArray[np.int64]:
+        return np.fromiter((number for (number,) in self.query(sql, *values)), np.int64)
+
     def _arrays(self, rows: list[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
         ids = np.fromiter((number for number, _ in rows), np.int64, len(rows))
         flat = np.frombuffer(b"".join(vector for _, vector in rows), np.float16)
         return ids, flat.reshape(len(rows), int(self.meta("dim", "1")))
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    """Return numbers as the one parameter of ``_LISTED``, however many they are."""
+    return json.dumps([int(number) for number in numbers])
 
 
 def _article(row: Sequence[Any]) -> Article:

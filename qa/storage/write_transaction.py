@@ -37,14 +37,13 @@ class WriteTransaction(Transaction):
         """Execute statements separated by semicolons; return the first row of the last one, if it has any."""
         row = None
         for statement in (s for script in scripts for s in script.split(";") if s.strip()):
-            row = self.connection.execute(statement).fetchone()
+            row = self.query(statement).fetchone()
         return tuple(row or ())
 
     def set_meta(self, **values: str | int) -> None:
         """Record properties of the archive."""
-        self.connection.executemany(
-            "REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in values.items()]
-        )
+        for key, value in values.items():
+            self.query("REPLACE INTO meta VALUES (?, ?)", key, str(value))
 
     def put(
         self,
@@ -60,12 +59,9 @@ class WriteTransaction(Transaction):
             The revision's key.
         """
         key = self._insert(article, origin, text_hash)
+        rows = [(key, *span, vector.tobytes()) for span, vector in zip(spans, vectors, strict=True)]
         self.connection.executemany(
-            "INSERT INTO passage (article, start, end, vector) VALUES (?, ?, ?, ?)",
-            [
-                (key, start, end, vector.tobytes())
-                for (start, end), vector in zip(spans, vectors, strict=True)
-            ],
+            "INSERT INTO passage (article, start, end, vector) VALUES (?, ?, ?, ?)", rows
         )
         self._stage(article.id, key)
         return key
@@ -99,43 +95,40 @@ class WriteTransaction(Transaction):
             "current": 0,
         }
         marks = ", ".join("?" * len(values))
-        cursor = self.connection.execute(
-            f"INSERT INTO article ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
-        )
-        return int(cursor.lastrowid or 0)
+        sql = f"INSERT INTO article ({', '.join(values)}) VALUES ({marks})"
+        return int(self.query(sql, *values.values()).lastrowid or 0)
 
     def _stage(self, article_id: str, key: int) -> None:
         earlier = self._staged(article_id)
-        self.connection.execute("REPLACE INTO staged VALUES (?, ?)", (article_id, key))
+        self.query("REPLACE INTO staged VALUES (?, ?)", article_id, key)
         self._discard(earlier)
 
     def remove(self, article_id: str) -> bool:
         """Stage the removal of an article with all its revisions; tell whether it was there."""
         if self._latest_key(article_id) is None:
             return False
-        self.connection.execute("DELETE FROM seen WHERE id = ?", (article_id,))
+        self.query("DELETE FROM seen WHERE id = ?", article_id)
         self._discard(self._staged(article_id))
         if self.article(article_id) is None:
-            self.connection.execute("DELETE FROM staged WHERE id = ?", (article_id,))
+            self.query("DELETE FROM staged WHERE id = ?", article_id)
         else:
-            self.connection.execute("REPLACE INTO staged VALUES (?, NULL)", (article_id,))
+            self.query("REPLACE INTO staged VALUES (?, NULL)", article_id)
         return True
 
     def see(self, file: str, article_id: str) -> None:
         """Record that an article was read from a file; an empty name stands for all that is no file."""
-        self.connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (file, article_id))
+        self.query("INSERT OR IGNORE INTO seen VALUES (?, ?)", file, article_id)
 
     def forget(self, file: str, article_id: str) -> bool:
         """Record that an article is not in a file any more; tell whether it was read nowhere else."""
-        self.connection.execute("DELETE FROM seen WHERE file = ? AND id = ?", (file, article_id))
-        return self.connection.execute("SELECT 1 FROM seen WHERE id = ?", (article_id,)).fetchone() is None
+        self.query("DELETE FROM seen WHERE file = ? AND id = ?", file, article_id)
+        return not self.value("SELECT 1 FROM seen WHERE id = ?", article_id)
 
     def publish(self) -> NDArray[np.int64]:
         """Make what is staged current; return the ids of the passages that are gone, ascending."""
         if not self.has_staged():
             return np.empty(0, np.int64)
-        rows = self.connection.execute(f"SELECT id FROM passage WHERE article IN ({OUTGOING}) ORDER BY id")
-        gone = np.fromiter((row[0] for row in rows), np.int64)
+        gone = self._ids(f"SELECT id FROM passage WHERE article IN ({OUTGOING}) ORDER BY id")
         gone = np.union1d(gone, self._settle_copies())
         self._count(OUTGOING, "-")
         self._count(INCOMING, "+")
@@ -155,13 +148,11 @@ class WriteTransaction(Transaction):
 
     def purge(self) -> int:
         """Delete the revisions that have been replaced; return how many there were."""
-        return self.connection.execute(
-            f"DELETE FROM article WHERE NOT current AND key NOT IN ({INCOMING})"
-        ).rowcount
+        return self.query(f"DELETE FROM article WHERE NOT current AND key NOT IN ({INCOMING})").rowcount
 
     def _count(self, keys: str, sign: str) -> None:
         """Keep the number of articles of each source, as those with the keys come or go."""
-        self.connection.execute(
+        self.query(
             f"INSERT INTO source SELECT source_key, min(source), {sign}count(*), {sign}count(published)"
             f" FROM article WHERE key IN ({keys}) GROUP BY source_key"
             " ON CONFLICT (key) DO UPDATE SET name = min(name, excluded.name),"
@@ -169,21 +160,19 @@ class WriteTransaction(Transaction):
         )
 
     def _staged(self, article_id: str) -> int | None:
-        row = self.connection.execute("SELECT article FROM staged WHERE id = ?", (article_id,)).fetchone()
-        return None if row is None else row[0]
+        key: int | None = self.value("SELECT article FROM staged WHERE id = ?", article_id)
+        return key
 
     def _discard(self, key: int | None) -> None:
         """Forget a staged revision."""
         if key is None:
             return
-        if self.connection.execute(
-            f"SELECT 1 FROM article WHERE same_as = ? AND {_STAYING}", (key,)
-        ).fetchone():
+        if self.value(f"SELECT 1 FROM article WHERE same_as = ? AND {_STAYING}", key):
             self._hand_over(key)
-        self.connection.execute("DELETE FROM passage WHERE article = ?", (key,))
-        self.connection.execute("DELETE FROM band WHERE article = ?", (key,))
-        self.connection.execute("DELETE FROM near WHERE article = ? OR other = ?", (key, key))
-        self.connection.execute("DELETE FROM article WHERE key = ?", (key,))
+        self.query("DELETE FROM passage WHERE article = ?", key)
+        self.query("DELETE FROM band WHERE article = ?", key)
+        self.query("DELETE FROM near WHERE article = ? OR other = ?", key, key)
+        self.query("DELETE FROM article WHERE key = ?", key)
 
     def _settle_copies(self) -> NDArray[np.int64]:
         """Hand over texts whose article goes, and give passages whose copies come or go new ids.
@@ -193,18 +182,18 @@ class WriteTransaction(Transaction):
         Returns:
             The ids that are gone, beside those of articles that go.
         """
-        left = self.connection.execute(
+        left = self.query(
             f"SELECT DISTINCT same_as FROM article WHERE same_as IN ({OUTGOING}) AND {_STAYING}"
         ).fetchall()
         for (key,) in left:
             self._hand_over(key)
-        touched = self.connection.execute(
+        touched = self.query(
             "SELECT key FROM article WHERE current AND key IN (SELECT same_as FROM article"
             f" WHERE key IN ({INCOMING} UNION ALL {OUTGOING}) AND same_as IS NOT NULL) AND {_STAYING}"
         ).fetchall()
         gone: list[int] = []
         for (key,) in touched:
-            old = [n for (n,) in self.connection.execute("SELECT id FROM passage WHERE article = ?", (key,))]
+            old = self._ids("SELECT id FROM passage WHERE article = ?", key).tolist()
             self._copy_passages(key, key)
             self.connection.executemany("DELETE FROM passage WHERE id = ?", [(number,) for number in old])
             gone += old
@@ -212,34 +201,28 @@ class WriteTransaction(Transaction):
 
     def _hand_over(self, key: int) -> None:
         """Make another article of the same text the one that holds it, with the passages."""
-        hashed = self.connection.execute("SELECT text_hash FROM article WHERE key = ?", (key,)).fetchone()[0]
-        row = self.connection.execute(
+        hashed = self.value("SELECT text_hash FROM article WHERE key = ?", key)
+        heir = self.value(
             f"SELECT key FROM article WHERE text_hash = ? AND same_as IS NULL AND key != ? AND {_STAYING}"
             " ORDER BY key LIMIT 1",
-            (hashed, key),
-        ).fetchone()
-        if row is None:
-            row = self.connection.execute(
-                f"SELECT min(key) FROM article WHERE same_as = ? AND {_STAYING}", (key,)
-            ).fetchone()
-            self._copy_passages(key, row[0])
-            self.connection.execute(
-                "UPDATE article SET same_as = NULL, text = (SELECT text FROM article WHERE key = ?) WHERE key = ?",
-                (key, row[0]),
-            )
-            self.connection.execute(
-                "INSERT INTO band SELECT hash, ? FROM band WHERE article = ?", (row[0], key)
-            )
-            pairs = "INSERT OR IGNORE INTO near SELECT {} FROM near WHERE {} = ?"
-            self.connection.execute(pairs.format("?, other", "article"), (row[0], key))
-            self.connection.execute(pairs.format("article, ?", "other"), (row[0], key))
-        self.connection.execute(
-            "UPDATE article SET same_as = ? WHERE same_as = ? AND key != ?", (row[0], key, row[0])
+            hashed,
+            key,
         )
+        if heir is None:
+            heir = self.value(f"SELECT min(key) FROM article WHERE same_as = ? AND {_STAYING}", key)
+            self._copy_passages(key, heir)
+            text = "SELECT text FROM article WHERE key = ?"
+            self.query(f"UPDATE article SET same_as = NULL, text = ({text}) WHERE key = ?", key, heir)
+            self.query("INSERT INTO band SELECT hash, ? FROM band WHERE article = ?", heir, key)
+            pairs = "INSERT OR IGNORE INTO near SELECT {} FROM near WHERE {} = ?"
+            self.query(pairs.format("?, other", "article"), heir, key)
+            self.query(pairs.format("article, ?", "other"), heir, key)
+        self.query("UPDATE article SET same_as = ? WHERE same_as = ? AND key != ?", heir, key, heir)
 
     def _copy_passages(self, source: int, target: int) -> None:
-        self.connection.execute(
+        self.query(
             "INSERT INTO passage (article, start, end, vector)"
             " SELECT ?, start, end, vector FROM passage WHERE article = ? ORDER BY id",
-            (target, source),
+            target,
+            source,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from pathlib import Path
 
 import tantivy
 
@@ -13,17 +14,11 @@ WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+")
 """A word: a run of letters and digits, or one character of a script without spaces."""
 _UNSPACED_RUN = re.compile(f"[{UNSPACED}]+")
 
-# Question words and other closed-class words that say nothing about the topic. tantivy's own English
-# list lacks the question words, which in a small archive look rare, hence important.
-STOP_WORDS = frozenset(
-    "a about after all also am an and any are as at be because been before being between both but by can could did"
-    " do does doing done during each else ever for from get give given had has have he her here hers him his how i if"
-    " in into is it its just let many may me might mine more most much must my no nor not of off on once only or other"
-    " our out over own please say says same shall she should so some such tell than that the their them then there"
-    " these they this those through to too under up upon us very was we were what when where whether which while who"
-    " whom whose why will with would you your according article articles report reports reported mention mentioned"
-    " anything something s t".split()
-)
+STOP_WORDS = frozenset(Path(__file__).with_name("stop_words.txt").read_text("utf-8").split())
+"""Closed-class words, which say nothing about the topic.
+
+tantivy's own English list lacks the question words, which in a small archive look rare, hence important.
+"""
 
 
 @cache

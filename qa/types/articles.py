@@ -8,10 +8,12 @@ from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from qa.errors import FilterError
 from qa.types.base import Day, Frozen, OptionalText, PeriodEnd, PeriodStart, Text
+
+_ORIGIN = ("title", "source", "author", "published", "section", "url", "lang", "text_sha256")
 
 
 class Article(Frozen):
@@ -36,6 +38,11 @@ class Article(Frozen):
     def text_sha256(self) -> str:
         """SHA-256 of the UTF-8 text, in hex: names the exact revision a citation was cut from."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def origin(self, kind: type[BaseModel]) -> dict[str, Any]:
+        """Return what a type of things cut from articles records of the article: its id, title, source and so on."""
+        recorded = {name: getattr(self, name) for name in _ORIGIN if name in kind.model_fields}
+        return {"article_id": self.id, **recorded}
 
 
 def header(article: Article) -> str:

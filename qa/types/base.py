@@ -49,11 +49,7 @@ def _period_end(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_well_formed)]
-
-
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
-
-
 Day = Annotated[date | None, BeforeValidator(_day)]
 PeriodStart = Annotated[date | None, BeforeValidator(_period_start)]
 PeriodEnd = Annotated[date | None, BeforeValidator(_period_end)]

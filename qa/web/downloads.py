@@ -11,8 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from qa.archive import Archive
-from qa.export import gather
-from qa.tabular import csv_lines, json_text
+from qa.export import csv_lines, gather, json_text
 from qa.types import Occurrences
 from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import RateLimiter

@@ -18,9 +18,9 @@ from starlette.testclient import TestClient
 
 import qa
 from qa.cli import cli
+from qa.export import csv_lines, json_text
 from qa.query.intent import asked_term
 from qa.retrieval.occurrences import ordered
-from qa.tabular import csv_lines, json_text
 from qa.web import app
 
 EVIL = "<script>alert(1)</script>"
