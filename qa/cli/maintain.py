@@ -131,12 +131,12 @@ def glossary(folder: Path | None, line: str | None, edit: bool) -> int:
                 click.edit(filename=str(path))
         except OSError as error:
             raise GlossaryError(f"{path} cannot be used ({error.strerror}).") from None
-        words = Glossary.read(archive.path)
-    if not words.groups:
+        found = Glossary.read(archive.path)
+    if not found.groups:
         click.echo(f"There is no glossary yet. It is {path}; --add LINE or --edit begins it.")
-    for text in words.lines():
+    for text in found.lines():
         click.echo(harmless(text))
-    _raise_problems(words)
+    _raise_problems(found)
     return 0
 
 

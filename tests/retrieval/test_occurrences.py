@@ -393,7 +393,7 @@ class TestPage:
     def test_a_bad_term_is_one_clear_line(self, client):
         for path in ("/mentions", "/mentions.csv", "/mentions.json"):
             response = client.get(path, params={"q": "?!"})
-            assert response.status_code == 400
+            assert response.status_code == 422
             assert "There is no word to look for" in response.text
 
     def test_asking_too_often_is_refused(self, seed_archive, settings):
