@@ -12,7 +12,7 @@ from qa.storage.view import View
 from qa.text.tokens import terms
 from qa.types import Answer, Filters, Query, Turn
 
-Read = Callable[[str, Sequence[Turn], Filters], Query]
+Understand = Callable[[str, Sequence[Turn], Filters], Query]
 """Makes a query of a question, the conversation before it, and the filters given."""
 MOST_TURNS = 24
 """Earlier messages that are looked at."""
@@ -31,37 +31,37 @@ class NamedFilters(NamedTuple):
 class Conversation:
     """Answers the questions of a conversation from one state of an archive."""
 
-    def __init__(self, view: View, answerer: Answerer, read: Read) -> None:
+    def __init__(self, view: View, answerer: Answerer, understand: Understand) -> None:
         self._view = view
         self._answerer = answerer
-        self._read = read
+        self._understand = understand
 
     def answer(self, question: str, history: Sequence[Turn], filters: Filters, *, narrow: bool) -> Answer:
         """Answer a question.
 
         Only a question that leans on the conversation is asked with it; one that turns out to have nothing to do
         with it is asked again alone. With ``narrow``, the date and the sources that it names narrow the articles,
-        unless all articles together answer better; a day of publication that it names is always kept.
+        unless all articles together answer better; a time of publication that it names is always kept.
 
         Raises:
             QuestionError: The question is empty.
         """
         history = history[-MOST_TURNS:]
-        asked = self._read(question, history, filters)
+        asked = self._understand(question, history, filters)
         if not leans_on_history(asked.question):
-            history, asked = (), self._read(question, (), filters) if history else asked
+            history, asked = (), self._understand(question, (), filters) if history else asked
         named = named_filters(asked) if narrow else NamedFilters()
         narrowed = _narrowed(filters, named.filters)
         query = asked
         if narrowed != filters:
             rest = named.rest if not (filters.after or filters.before) else ""
-            query = self._read(rest or question, history, narrowed)
+            query = self._understand(rest or question, history, narrowed)
         answer = self._answerer.answer(query)
         if history and not answer.abstained and self._changes_subject(answer):
             history = ()
-            answer = self._answerer.answer(self._read(query.question, (), narrowed))
+            answer = self._answerer.answer(self._understand(query.question, (), narrowed))
         if narrowed != filters and not named.hard:
-            wider = self._answerer.answer(self._read(question, history, filters))
+            wider = self._answerer.answer(self._understand(question, history, filters))
             if _is_better(wider, answer):
                 return wider.model_copy(update={"given_up": narrowed})
         return answer.model_copy(update={"question": asked.question, "notices": asked.notices})

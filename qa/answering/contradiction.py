@@ -33,12 +33,9 @@ class Value(NamedTuple):
 
 
 def contradicting(kind: AnswerKind, best: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
-    """Return the sentences of other articles that answer alike but for the figure or the day, one an article.
+    """Return those of the other sentences, best first, that give another figure or day, one an article.
 
-    Args:
-        kind: What the question asks for; only numbers and dates can be compared.
-        best: The sentence that answers.
-        others: Sentences that would answer too, best first.
+    Only answers to questions for a number or a date can be compared.
     """
     stated = _value(kind, best)
     found: dict[str, Candidate] = {}

@@ -83,12 +83,11 @@ class Glossary:
 
     def expand(self, query: Query) -> Query:
         """Search, and read, a question in the archive's own words too; the same query where it has none."""
-        said, read = self.rewrite(query.question), self.rewrite(query.reading_text)
-        if said == query.question and read == query.reading_text:
+        question, reading = self.rewrite(query.question), self.rewrite(query.reading_text)
+        if question == query.question and reading == query.reading_text:
             return query
-        searched = () if said == query.question else ((said, REWRITTEN_WEIGHT),)
-        context = (*query.context, *searched)
-        return query.model_copy(update={"context": context, "reading": read})
+        added = () if question == query.question else ((question, REWRITTEN_WEIGHT),)
+        return query.model_copy(update={"context": (*query.context, *added), "reading": reading})
 
     def rewrite(self, text: str) -> str:
         """Put the archive's own terms in the place of the others."""

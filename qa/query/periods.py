@@ -105,7 +105,7 @@ def find(question: str, today: date) -> Iterator[Period]:
         today: What "yesterday" counts from.
     """
     found = _dates(question, today) if _MAY_NAME_A_TIME.search(question) else []
-    read: list[Period] = []
+    periods: list[Period] = []
     at = 0
     while at < len(found):
         first = found[at]
@@ -127,20 +127,20 @@ def find(question: str, today: date) -> Iterator[Period]:
                 first = first._replace(start=in_year(first.start, second.end.year), any_year=False)
             at += 1
             span = (begin, second.span[1])
-            read.append(Period(first.start, second.end, "between", hard, second.any_year, span))
+            periods.append(Period(first.start, second.end, "between", hard, second.any_year, span))
             continue
         period = _period(first, how, word, hard, (begin, first.span[1]))
-        last = read[-1] if read else None
+        last = periods[-1] if periods else None
         if (
             last
             and (last.how, period.how) == ("after", "before")
             and _AND_BEFORE.fullmatch(question[last.span[1] : begin])
         ):
             span = (last.span[0], period.span[1])
-            read[-1] = last._replace(end=period.end, how="between", span=span)
+            periods[-1] = last._replace(end=period.end, how="between", span=span)
         else:
-            read.append(period)
-    yield from read
+            periods.append(period)
+    yield from periods
 
 
 def _joined(question: str, first: DateMatch, second: DateMatch) -> bool:

@@ -185,11 +185,11 @@ def _clauses_of(question: str, named: Sequence[_Named], times: Sequence[Period])
     when: tuple[Period, ...] = ()
     for start, end in spans:
         own = [entry.sources for entry in named if start <= entry.span[0] < end]
-        told = tuple(time for time in times if start <= time.span[0] < end)
+        own_times = tuple(time for time in times if start <= time.span[0] < end)
         if own:
-            sources, when = (own[0] if len(own) == 1 else ()), told
+            sources, when = (own[0] if len(own) == 1 else ()), own_times
         mine = tuple(dict.fromkeys(name for names in own for name in names)) or sources
-        found.append(Clause(question[start:end].strip(" ,;\n"), mine, told or when))
+        found.append(Clause(question[start:end].strip(" ,;\n"), mine, own_times or when))
     return tuple(found)
 
 

@@ -89,12 +89,12 @@ def understand(
     )
 
     def complete(part: Query, parts: tuple[Query, ...] = ()) -> Query:
-        read = {
+        facts = {
             "intent": intent_of(part.question),
             "scope": scope.find(part.question, sources, part.today),
             "parts": parts,
         }
-        return (glossary.expand(part) if glossary else part).model_copy(update=read)
+        return (glossary.expand(part) if glossary else part).model_copy(update=facts)
 
     return complete(query, tuple(map(complete, _parts(query))))
 

@@ -76,8 +76,7 @@ class Generations:
     def publish(self, *, rebuild: bool = False) -> None:
         """Make what is staged the present state, with its indexes; the caller is the one writer.
 
-        Args:
-            rebuild: Write the indexes anew, all of them.
+        If ``rebuild``, all indexes are written anew.
 
         Raises:
             ArchiveError: There is no room for them. Nothing is lost.

@@ -25,12 +25,9 @@ _SILENT_WAIT = 1.0
 
 @contextmanager
 def sole_writer(folder: Path, what: str, wait: float = WRITER_WAIT) -> Iterator[None]:
-    """Be the only writer of an archive.
+    """Be the only writer of an archive, after at most ``wait`` seconds.
 
-    Args:
-        folder: The archive's.
-        what: What is being done, for those who wait: "adding articles".
-        wait: Seconds to wait for another writer.
+    Others who wait are shown ``what`` is being done: "adding articles".
 
     Raises:
         ArchiveBusy: Another one is still at work; the message says which.

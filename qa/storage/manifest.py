@@ -55,10 +55,7 @@ class Manifest(BaseModel):
     def seal(self, root: Path, before: Path | None, known: dict[str, File]) -> Self:
         """Add the files below a folder and write the manifest there.
 
-        Args:
-            root: The snapshot's folder.
-            before: An earlier snapshot's folder, some of whose files are linked to.
-            known: Its files.
+        Some of them may be links to the ``known`` files of an earlier snapshot, whose folder is ``before``.
         """
         files = {}
         for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix != ".lock"):
@@ -88,9 +85,7 @@ class Manifest(BaseModel):
     def check(self, root: Path, *, thorough: bool = False) -> None:
         """Compare the files in a folder with the manifest.
 
-        Args:
-            root: The snapshot's folder.
-            thorough: Hash large files too, and those that were hashed before.
+        If ``thorough``, files that are large, or were hashed before, are hashed too.
 
         Raises:
             SnapshotDamaged: One is missing or not as it was written.

@@ -54,13 +54,9 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def extend(cls, transaction: Transaction, folder: Path, before: str, gone: Ids) -> str:
-        """Write a snapshot that shares what it can with an earlier one; return its name.
+        """Write a snapshot that shares what it can with the one named ``before``; return its name.
 
-        Args:
-            transaction: Sees the new state.
-            folder: Holds the snapshots.
-            before: The earlier one's name.
-            gone: Passages that are in it and not in the new state.
+        Passages that are in the earlier one and not in what the transaction sees are ``gone``.
 
         Raises:
             SnapshotDamaged: The earlier one is not as it was written.
