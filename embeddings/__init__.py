@@ -10,6 +10,7 @@ them, when they are first used.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from embeddings.encoding.load import load_encoder
@@ -35,18 +36,16 @@ __all__ = [
 ]
 
 
+_LATE = {
+    "TinyEncoder": "embeddings.encoding.tiny",
+    "SegmentedIndex": "embeddings.index.segments",
+    "VectorIndex": "embeddings.index.vector_index",
+}
+
+
 def __getattr__(name: str) -> type:
     """Import the classes that need NumPy when they are first asked for (PEP 562)."""
-    if name == "TinyEncoder":
-        from embeddings.encoding.tiny import TinyEncoder
-
-        return TinyEncoder
-    if name == "VectorIndex":
-        from embeddings.index.vector_index import VectorIndex
-
-        return VectorIndex
-    if name == "SegmentedIndex":
-        from embeddings.index.segments import SegmentedIndex
-
-        return SegmentedIndex
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: type = getattr(import_module(_LATE[name]), name)
+    return found

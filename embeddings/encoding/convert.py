@@ -25,34 +25,8 @@ AGREEMENT = 0.999
 """Least cosine between a converted model's vectors and the original's."""
 ROUNDED_AGREEMENT = 0.99
 """The same with weights in 8 bits: texts of one sign lie at 0.995, passages at 0.999; a wrong pooling far below."""
-PROBES = (
-    "",
-    " ",
-    "?",
-    "the",
-    "Who led the delegation?",
-    "When was the article on rural roads published?",
-    "A man is eating food.",
-    "The city opened a second bridge over the river on 11 September 2023, two years late.",
-    "Shares fell 3.4 % to $12.50 after the company cut its forecast for 2024.",
-    "def add(a, b):\n    return a + b",
-    "https://example.org/path?query=1&x=%20",
-    "El informe se publicó el martes; la reunión duró tres horas.",
-    "Größere Städte wachsen schneller als kleinere.",
-    "Сколько стоит билет до Москвы?",
-    "الاجتماع القادم يوم الأحد",
-    "南岭代表团由谁率领？",
-    "中国贵州省的代表团访问了南岭，双方就农业合作进行了讨论。",
-    "東京の天気は晴れです。",
-    "Great news 🎉🎉 see you there 👩‍👩‍👧",
-    "e\u0301cole \u200b zero width",
-    "nul \x00 and tab \t and newline \n end",
-    "WHY IS EVERYTHING IN CAPITALS",
-    "antidisestablishmentarianism " * 12,
-    "Long passages are cut to the window of the model, as the original does. " * 60,
-    "词" * 700,
-    "The delegation visited a tea farm, met the county's officials and signed an agreement. " * 9,
-)
+PROBES: list[str] = json.loads(Path(__file__).with_name("probes.json").read_text("utf-8"))
+"""The texts that a converted model is compared on: many languages, empty, hostile, longer than any window."""
 
 
 def main(source: str, name: str, output: Path) -> None:
@@ -144,11 +118,10 @@ def _traced(model: Any, inputs: list[str]) -> Any:
 
 def _agreement(original: SentenceTransformerEncoder, converted: OpenVINOEncoder) -> float:
     """Smallest cosine between the two encoders' vectors, as passages, as queries, batched and alone."""
-    texts = list(PROBES)
     pairs = [
-        (original.encode(texts), converted.encode(texts)),
-        (original.encode_queries(texts), converted.encode_queries(texts)),
-        (original.encode(texts[:8]), np.concatenate([converted.encode([text]) for text in texts[:8]])),
+        (original.encode(PROBES), converted.encode(PROBES)),
+        (original.encode_queries(PROBES), converted.encode_queries(PROBES)),
+        (original.encode(PROBES[:8]), np.concatenate([converted.encode([text]) for text in PROBES[:8]])),
     ]
     return min(float(np.nan_to_num((a * b).sum(axis=1), nan=-1.0).min()) for a, b in pairs)
 

@@ -146,12 +146,8 @@ def _publish(index: Any, path: Path, *, codes: int, tail: int) -> None:
     sync_folder(path.parent)
 
 
-def check_seal(path: Path, verify: bool | None) -> Seal:
-    """Compare a file with its seal.
-
-    Args:
-        path: The file.
-        verify: Whether to read the codes too; by default where there are few.
+def check_seal(path: Path) -> Seal:
+    """Compare a file with its seal: all but its codes, and them too where there are few.
 
     Raises:
         IndexDamaged: They do not fit.
@@ -165,11 +161,9 @@ def check_seal(path: Path, verify: bool | None) -> Seal:
         version, dim, vectors, head, codes, *digests = _SEAL.unpack(file.read(_SEAL.size))
         if version != _VERSION or size < head + codes:
             raise damaged(path, "it is cut short or was overwritten")
-        if verify is None:
-            verify = codes <= _CHECKED_BYTES
-        seal = Seal(dim, vectors, head, codes)
-        seen = _digests(file, seal, size, with_codes=verify)
-    if seen[0] != digests[0] or (verify and seen[1] != digests[1]):
+        seal, with_codes = Seal(dim, vectors, head, codes), codes <= _CHECKED_BYTES
+        seen = _digests(file, seal, size, with_codes=with_codes)
+    if seen[0] != digests[0] or (with_codes and seen[1] != digests[1]):
         raise damaged(path, "it was cut short or overwritten")
     return seal
 

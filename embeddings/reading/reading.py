@@ -48,12 +48,6 @@ class Reading:
         object.__setattr__(self, "best", self._best(0, len(self.offsets), MAX_ANSWER_TOKENS))
 
     @property
-    def relevance(self) -> float:
-        """Probability, by the reader's own uncalibrated word, that the passage answers the question: 0..1."""
-        half = 0.5 * math.tanh(0.5 * self.relevance_logit)
-        return 0.5 + half
-
-    @property
     def start(self) -> int | None:
         """First code point of the best span; None for a passage without a word."""
         return self.best.start if self.best else None

@@ -10,31 +10,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-_PAIRS = """
-before/after first/last earliest/latest early/late oldest/youngest old/young older/younger largest/smallest
-larger/smaller large/small big/small biggest/smallest highest/lowest higher/lower high/low longest/shortest
-longer/shorter long/short most/least more/fewer greater/lesser better/worse best/worst good/bad strong/weak
-stronger/weaker fast/slow quickly/slowly easy/difficult easily/barely heavy/light hot/cold warmer/cooler rich/poor
-cheap/expensive common/rare popular/unpopular important/unimportant possible/impossible able/unable likely/unlikely
-positive/negative major/minor main/least majority/minority public/private modern/ancient domestic/foreign
-internal/external inside/outside above/below with/without near/far north/south northern/southern
-east/west eastern/western upper/lower left/right top/bottom maximum/minimum increase/decrease increased/decreased
-increasing/decreasing rise/fall rose/fell gain/lose gained/lost win/lose won/lost begin/end began/ended start/stop
-started/stopped open/close opened/closed join/leave joined/left create/destroy created/destroyed build/demolish
-built/demolished found/abolish founded/dissolved allow/forbid allowed/forbidden accept/reject accepted/rejected
-support/oppose supported/opposed include/exclude included/excluded agree/disagree agreed/disagreed
-approve/disapprove approved/disapproved like/dislike liked/disliked love/hate recommend/discourage
-recommended/discouraged add/remove added/removed buy/sell bought/sold arrive/depart arrived/departed
-born/buried attack/defend attacked/defended cause/prevent caused/prevented help/hinder helped/hindered
-improve/worsen improved/worsened succeed/fail succeeded/failed success/failure advantage/disadvantage
-advantages/disadvantages benefit/harm benefits/harms men/women man/woman male/female father/mother husband/wife
-son/daughter brother/sister friend/enemy friends/enemies always/never often/rarely usually/rarely same/different
-similar/different dead/alive wet/dry full/empty safe/dangerous necessary/unnecessary required/forbidden
-winter/summer day/night past/future happy/unhappy
-"""
 _OPPOSITES: dict[str, str] = {}
-for _pair in _PAIRS.split():
+for _pair in Path(__file__).with_name("opposites.txt").read_text("utf-8").split():
     _one, _other = _pair.split("/")
     _OPPOSITES.setdefault(_one, _other)
     _OPPOSITES.setdefault(_other, _one)

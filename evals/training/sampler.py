@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -30,23 +32,9 @@ class Example:
     label: float
 
 
-# Shares of each kind of example per phase; a phase lasts until its share of the run is done.
-PHASES: tuple[tuple[float, dict[str, float]], ...] = (
-    (
-        0.6,
-        {
-            "qamr_pos": 0.10, "qamr_neg": 0.02, "shift_pos": 0.42, "shift_neg": 0.12, "shift_cut": 0.03,
-            "shift_swap": 0.06, "squad_pos": 0.10, "squad_none": 0.12, "squad_neg": 0.03,
-        },
-    ),
-    (
-        1.0,
-        {
-            "qamr_pos": 0.04, "shift_pos": 0.17, "shift_neg": 0.05, "shift_cut": 0.02, "shift_swap": 0.12,
-            "squad_pos": 0.17, "squad_swap": 0.07, "squad_none": 0.28, "squad_neg": 0.08,
-        },
-    ),
-)  # fmt: skip
+_MIX = tomllib.loads(Path(__file__).with_name("mix.toml").read_text("utf-8"))
+PHASES: tuple[tuple[float, dict[str, float]], ...] = tuple((p["until"], p["shares"]) for p in _MIX["phase"])
+"""Until which share of the run each phase lasts, and the shares of each kind of example in it."""
 _NO_TITLE = 0.3
 _TWO_PASSAGES = 0.12
 _CROP = 208
