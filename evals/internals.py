@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from typing import Any, Self
 
@@ -16,7 +12,7 @@ import qa
 from evals.dataset import Question
 from qa.answering import weights
 from qa.answering.answerer import HITS
-from qa.answering.models import Models, SentenceVectors
+from qa.answering.models import Models
 from qa.answering.selector import Candidate, Selector
 from qa.query.encoded_query import EncodedQuery
 from qa.query.scope import find
@@ -24,16 +20,6 @@ from qa.query.understanding import understand
 from qa.retrieval.retriever import PASSAGES_READ, load_passages, rank
 from qa.storage.view import View
 from qa.types import Filters, Query, Scope, embedded_text, header
-
-STAGES = ("understand", "rank", "load", "read and select")
-WHOLE = ("search", "ask")
-
-Timer = Callable[[str], AbstractContextManager[None]]
-
-
-def no_timer(_: str) -> AbstractContextManager[None]:
-    """Time nothing."""
-    return nullcontext()
 
 
 def rank_passages(
@@ -62,7 +48,7 @@ def nearest_passages(archive: qa.Archive, vector: NDArray[np.float32], k: int) -
 
 
 def select_sentences(
-    archive: qa.Archive, question: Question, models: Models, timer: Timer = no_timer, **options: float
+    archive: qa.Archive, question: Question, models: Models, **options: float
 ) -> list[Candidate]:
     """Take a question through the steps of an answer and return the sentences that were weighed, best first.
 
@@ -70,48 +56,16 @@ def select_sentences(
         archive: The archive.
         question: Asked with its history; its parts are not asked one by one.
         models: What the sentences are weighed with.
-        timer: Entered, with the stage's name, around each of :data:`STAGES`.
         options: Of the selector.
     """
 
     def work(view: View) -> list[Candidate]:
-        with timer("understand"):
-            query = understand(question.question, question.history, sources=view.source_names)
-        with timer("rank"):
-            encoded = EncodedQuery.of(query, archive.encoder)
-            ranked = rank(encoded, HITS, view)
-        with timer("load"):
-            passages = load_passages(ranked[:PASSAGES_READ], view)
-        with timer("read and select"):
-            return Selector(encoded, view, models, **options).select(passages)
+        query = understand(question.question, question.history, sources=view.source_names)
+        encoded = EncodedQuery.of(query, archive.encoder)
+        passages = load_passages(rank(encoded, HITS, view)[:PASSAGES_READ], view)
+        return Selector(encoded, view, models, **options).select(passages)
 
     return archive.reading(work)
-
-
-def time_stages(archive: qa.Archive, questions: Sequence[Question]) -> dict[str, list[float]]:
-    """Time each question's stages one by one, then a whole search for it and a whole answer to it.
-
-    Returns:
-        Stage → milliseconds, one for each question; the models are loaded before.
-    """
-    taken: dict[str, list[float]] = defaultdict(list)
-
-    @contextmanager
-    def timer(stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        taken[stage].append(1000 * (time.perf_counter() - started))
-
-    sentences = SentenceVectors(archive.encoder)
-    archive.ask(questions[0].question)
-    for question in questions:
-        models = Models.of(archive.encoder, sentences, archive.reader_for(question.question))
-        select_sentences(archive, question, models, timer)
-        with timer("search"):
-            archive.search(question.question, history=question.history)
-        with timer("ask"):
-            archive.ask(question.question, history=question.history)
-    return dict(taken)
 
 
 def threshold(archive: qa.Archive, question: Question) -> float:

@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from evals import baselines, metrics
-from evals.internals import STAGES, WHOLE
 from evals.metrics import Difference
 from evals.report.goals import Reached, refused_elsewhere, with_foreign_questions
 from evals.report.reliability import Calibration
@@ -66,7 +65,6 @@ def page(
         "Refusing": _refusing(studies),
         "Questions of other sets": _elsewhere(studies),
         "Calibration": _calibration(studies, pictures),
-        "Time": _time(studies),
     }
     lines = ["# Report", "", *_head(about, studies)]
     for title, body in sections.items():
@@ -254,21 +252,6 @@ def _calibration(studies: Sequence[Study], pictures: Mapping[str, PurePosixPath]
         if study.name in pictures:
             alt = f"{study.name}: reliability, risk and coverage"
             yield from ("", f"![{alt}]({pictures[study.name]})")
-
-
-def _time(studies: Sequence[Study]) -> Iterator[str]:
-    count = max(len(taken[WHOLE[0]]) for study in studies for taken in study.stages.values())
-    yield (
-        f"Milliseconds, median (95th percentile), warm, of at most {count} questions a set, on archives of the sizes "
-        "above; `python -m evals.speed` measures larger ones and cold starts."
-    )
-    yield ""
-    rows = []
-    for study in studies:
-        for system, taken in study.stages.items():
-            pairs = ((np.median(taken[s]), np.quantile(taken[s], 0.95)) for s in (*STAGES, *WHOLE))
-            rows.append((study.name, system, *(f"{median:.1f} ({p95:.1f})" for median, p95 in pairs)))
-    yield from _table(("set", "system", *STAGES, *WHOLE), rows)
 
 
 # Tables and their cells; what is not known is an empty cell

@@ -15,7 +15,7 @@ from evals import metrics
 from evals.archives import archive_of
 from evals.baselines import rank_all
 from evals.dataset import Dataset, Question
-from evals.internals import WithoutScope, names_articles, threshold, time_stages
+from evals.internals import WithoutScope, names_articles, threshold
 from evals.outcomes import Outcome, Part, examine
 from evals.report.sets import asked_elsewhere
 from evals.summary import Row, rows
@@ -23,8 +23,6 @@ from qa.settings import NO_READER, Settings
 
 OURS, WITH_READER, WITHOUT_READER = "ours", "with the reader", "no reader"
 NO_HISTORY, NO_SCOPE = "no history", "no scope"
-TIMED = 30
-"""Questions of a set whose stages are timed."""
 PROGRESS_EVERY = 250
 """Questions between two lines of progress."""
 
@@ -49,8 +47,7 @@ class Study:
         always: the same of ours and ``other``, made to answer whatever the confidence.
         elsewhere: the same, of questions of other sets put to this archive; empty where there are none.
         rows: system → key → row of its run.
-        stages: of ours and ``other`` → stage → milliseconds, one for each question timed.
-        thresholds: of the same two, the confidence below which they refuse.
+        thresholds: of ours and ``other``, the confidence below which they refuse.
     """
 
     dataset: Dataset
@@ -64,7 +61,6 @@ class Study:
     always: Mapping[str, Run]
     elsewhere: Mapping[str, Run]
     rows: Mapping[str, Mapping[str, Row]]
-    stages: Mapping[str, Mapping[str, Sequence[float]]]
     thresholds: Mapping[str, float]
 
     @property
@@ -128,12 +124,8 @@ def study(dataset: Dataset, settings: Settings, others: Sequence[Dataset], tell:
     with archive_of(dataset, settings) as ours, ExitStack() as stack:
         other, reader = (WITHOUT_READER, NO_READER) if ours.reader else (WITH_READER, BUNDLED_READER)
         archives = {OURS: ours, other: stack.enter_context(reopened(ours, reader=reader))}
-        timed = dataset.limited(TIMED).questions
-        stages, thresholds = {}, {}
-        for system, archive in archives.items():
-            tell(f"timing {len(timed)} questions, {system}")
-            stages[system] = time_stages(archive, timed)
-            thresholds[system] = threshold(archive, timed[0])
+        thresholds = {system: threshold(a, dataset.questions[0]) for system, a in archives.items()}
+        for archive in archives.values():
             if archive.reader:
                 archive.reader = RememberingReader(archive.reader)
         foreign = asked_elsewhere(others, dataset)
@@ -169,7 +161,6 @@ def study(dataset: Dataset, settings: Settings, others: Sequence[Dataset], tell:
         always=always,
         elsewhere=elsewhere,
         rows={system: {row.key: row for row in rows(run)} for system, run in runs.items()},
-        stages=stages,
         thresholds=thresholds,
     )
 

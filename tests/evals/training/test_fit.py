@@ -7,35 +7,13 @@ import pytest
 from embeddings.encoding.load import MULTILINGUAL
 from evals import internals
 from evals.dataset import Question
-from evals.internals import STAGES, WHOLE, time_stages
 from evals.training import fit
 from qa.answering import weights
 from qa.answering.selector import Selector
 
 
-class EnglishReader:
-    """Knows no other language, and must not be made to read it."""
-
-    fingerprint = "english"
-
-    def reads(self, question):
-        return question.isascii()
-
-    def read(self, question, passages, titles=None):
-        raise AssertionError(f"read for {question!r}")
-
-
 def question(text: str) -> Question:
     return Question(id="q", question=text, answerable=True, type="t")
-
-
-def test_stages_are_timed_without_a_reader_that_cannot_read_the_question(archive, article):
-    archive.add(article("harbour", "The old harbour bridge was opened in 1932."))
-    archive.reader = EnglishReader()
-    taken = time_stages(archive, [question("谁在 1932 年开放了大桥？")])
-    assert {stage: len(times) for stage, times in taken.items()} == dict.fromkeys((*STAGES, *WHOLE), 1)
-    with pytest.raises(AssertionError, match="read for"):
-        time_stages(archive, [question("When was the old harbour bridge opened?")])
 
 
 @pytest.mark.parametrize(("model", "block"), [("tiny", "no_reader"), (MULTILINGUAL, "multilingual")])
