@@ -19,7 +19,7 @@ from qa.settings import Settings
 
 HERE = Path(__file__).parents[1]
 BUILT_BY = (
-    "qa/types/*.py",
+    *("qa/types/*.py", "qa/text/*.txt", "qa/storage/schema/*.sql"),
     *(f"qa/{folder}/**/*.py" for folder in ("text", "loaders", "storage", "ingest")),
     *(f"embeddings/{folder}/**/*.py" for folder in ("encoding", "index", "runtime")),
 )
