@@ -22,7 +22,7 @@ _AUXILIARY = re.compile(
 )
 _CONTRACTED = {"can": "can't", "will": "won't"}
 _SHARES = (40, 16, 32, 12)
-"""How often of a hundred times each change is tried first: a foreign name, a name of the passage, an opposite, a negation."""
+"""How often in a hundred each change is tried first: a foreign name, a name of the passage, an opposite, a negation."""
 
 
 def altered(
