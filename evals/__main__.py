@@ -81,7 +81,7 @@ def main(
         sys.exit(2)
     failures = [f"FAIL citation {why}" for why in summary.inexact]
     if gate and whole:
-        failures += map(str, baseline.failures(summary))
+        failures += baseline.failures(summary).values()
     if failures:
         click.echo("\n" + "\n".join(failures))
         sys.exit(1)

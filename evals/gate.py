@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,19 +24,6 @@ class Bar(BaseModel):
 
     value: float
     tolerance: Annotated[float, Field(ge=0)] = TOLERANCE
-
-
-class Failure(NamedTuple):
-    """A metric that does not reach its bar; ``value`` is ``None`` when the run lacks it."""
-
-    key: str
-    value: float | None
-    bar: Bar
-
-    def __str__(self) -> str:
-        """Return the failing row as one line."""
-        found = "missing" if self.value is None else f"{self.value:.3f}"
-        return f"FAIL {self.key}: {found}, baseline {self.bar.value:.3f}, tolerance {self.bar.tolerance:.3f}"
 
 
 class Baseline(BaseModel):
@@ -79,12 +66,15 @@ class Baseline(BaseModel):
             metrics={row.key: Bar(value=row.value, tolerance=kept.get(row.key, TOLERANCE)) for row in gated}
         )
 
-    def failures(self, summary: Summary) -> list[Failure]:
-        """Return the metrics that do not reach their bars, in the order of the baseline."""
-        held = [(key, summary.row(key), bar) for key, bar in self.metrics.items()]
-        return [
-            Failure(key, row.value if row else None, bar) for key, row, bar in held if not _reaches(row, bar)
-        ]
+    def failures(self, summary: Summary) -> dict[str, str]:
+        """Return the metrics that do not reach their bars, in the order of the baseline: key → a line that says so."""
+        held = {key: (summary.row(key), bar) for key, bar in self.metrics.items()}
+        return {key: _failure(key, row, bar) for key, (row, bar) in held.items() if not _reaches(row, bar)}
+
+
+def _failure(key: str, row: Row | None, bar: Bar) -> str:
+    found = f"{row.value:.3f}" if row else "missing"
+    return f"FAIL {key}: {found}, baseline {bar.value:.3f}, tolerance {bar.tolerance:.3f}"
 
 
 def _reaches(row: Row | None, bar: Bar) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,13 +82,6 @@ def names_articles(archive: qa.Archive, question: Question) -> bool:
 
 class WithoutScope(qa.Archive):
     """An archive that ignores the sources, dates and clauses that a question names."""
-
-    @classmethod
-    def of(cls, archive: qa.Archive) -> Self:
-        """Open an archive once more in this way, with the same reader."""
-        other = cls.open(archive.path, settings=archive.settings)
-        other.reader = archive.reader
-        return other
 
     def _understand(self, *args: Any, **kwargs: Any) -> Query:
         return super()._understand(*args, **kwargs).model_copy(update={"scope": Scope()})

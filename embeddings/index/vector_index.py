@@ -21,11 +21,11 @@ from embeddings.index.build import CANDIDATES_SUFFIX, check_seal, damaged, impor
 
 _SPARE = 16  # fetched beyond k, so that a tie across the k-th place is mostly settled in one scan
 K_FACTOR = 8
-"""How many candidates are compared by their stored bytes for each one asked for."""
+"""Candidates found by codes that are compared by their stored bytes, for each id asked for."""
 FEWEST_FOUND = 64
-"""How many are asked for at least where candidates are found by codes."""
+"""Fewest ids asked for where candidates are found by codes: the best of a few candidates may not be among them."""
 SCAN_COSTS = 32
-"""How many vectors can be scanned in the time that one candidate takes."""
+"""Vectors that can be scanned in the time that finding one candidate takes."""
 
 
 class VectorIndex:

@@ -103,10 +103,10 @@ class RememberingReader(Reader):
         return self._reader.reads(question)
 
 
-def reopened(archive: qa.Archive, **changes: object) -> qa.Archive:
-    """Open an archive once more under other settings; with the same reader, where they name the same."""
+def reopened(archive: qa.Archive, kind: type[qa.Archive] = qa.Archive, **changes: object) -> qa.Archive:
+    """Open an archive once more, of another kind or under other settings; it shares the reader if it has the same."""
     settings = archive.settings.model_copy(update=changes)
-    other = qa.Archive.open(archive.path, settings=settings)
+    other = kind.open(archive.path, settings=settings)
     if settings.reader == archive.settings.reader:
         other.reader = archive.reader
     return other
@@ -191,5 +191,5 @@ def _ablations(archive: qa.Archive, dataset: Dataset, tell: Tell) -> Iterator[tu
     if no_history := [q.model_copy(update={"history": ()}) for q in dataset.questions if q.history]:
         yield asked(NO_HISTORY, archive, no_history, "all")
     if naming := [q for q in dataset.questions if names_articles(archive, q)]:
-        with WithoutScope.of(archive) as no_scope:
+        with reopened(archive, WithoutScope) as no_scope:
             yield asked(NO_SCOPE, no_scope, naming, "retrieval")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -73,40 +74,36 @@ def encoding(corpus: Corpus, questions: Sequence[str], repetitions: int, run: Ru
     )
 
 
+@dataclass
 class Search:
     """One made corpus and the systems' indexes of it.
 
-    Args:
-        corpus: What is indexed.
-        ready: Its vectors.
-        questions: What is asked.
-        vectors: The questions' vectors: (n, dim).
-        run: Whose systems take part.
+    Attributes:
+        corpus: what is indexed.
+        ready: its vectors.
+        questions: what is asked.
+        vectors: the questions' vectors, shape (n, dim).
+        run: whose systems take part.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        ready: ReadyVectors,
-        questions: Sequence[str],
-        vectors: NDArray[np.float32],
-        run: Run,
-    ) -> None:
-        self._corpus = corpus
-        self._ready = ready
-        self._questions = questions
-        self._vectors = vectors
-        self._run = run
-        self._size = f"{corpus.passages:,} passages"
-        self._samples: dict[str, dict[str, list[float]]] = {}
+    corpus: Corpus
+    ready: ReadyVectors
+    questions: Sequence[str]
+    vectors: NDArray[np.float32]
+    run: Run
+    _samples: dict[str, dict[str, list[float]]] = field(default_factory=dict, init=False)
+
+    @property
+    def _size(self) -> str:
+        return f"{self.corpus.passages:,} passages"
 
     def folder(self, system: str) -> Path:
         """Where a system's index lies."""
-        return self._run.folder / "indexes" / f"{self._corpus.passages}" / system
+        return self.run.folder / "indexes" / f"{self.corpus.passages}" / system
 
     def measure(self, repetitions: int) -> Group:
         """Do all of it; only our own index is left in its folder."""
-        for system in self._run.draw.sample(self._run.systems, len(self._run.systems)):
+        for system in self.run.draw.sample(self.run.systems, len(self.run.systems)):
             self._index(system)
         indexed = list(self._samples.get("disk", {}))
         self._search(indexed, repetitions)
@@ -114,73 +111,73 @@ class Search:
         for system in indexed:
             if system != OURS:
                 shutil.rmtree(self.folder(system))
-        return Group(f"{self._size} of {self._corpus.articles:,} articles", list(self._rows()))
+        return Group(f"{self._size} of {self.corpus.articles:,} articles", list(self._rows()))
 
     def _add(self, measure: str, system: str, *samples: float) -> None:
         self._samples.setdefault(measure, {}).setdefault(system, []).extend(samples)
 
     def _index(self, system: str) -> None:
-        self._run.tell(f"{system}: indexing {self._size}")
+        self.run.tell(f"{system}: indexing {self._size}")
         folder = self.folder(system)
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
 
         def index(worker: Worker, _: int) -> tuple[float, float]:
-            return worker.call("index", self._corpus, folder, self._ready), worker.call("peak")
+            return worker.call("index", self.corpus, folder, self.ready), worker.call("peak")
 
-        with self._run.workers({system: system}, f"{self._size}, indexing") as workers:
-            for ((seconds, peak),) in self._run.turns(workers, f"{self._size}, indexing", 1, index).values():
-                self._add("indexed", system, self._corpus.passages / seconds)
+        with self.run.workers({system: system}, f"{self._size}, indexing") as workers:
+            for ((seconds, peak),) in self.run.turns(workers, f"{self._size}, indexing", 1, index).values():
+                self._add("indexed", system, self.corpus.passages / seconds)
                 self._add("peak", system, peak)
                 files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
                 self._add("disk", system, sum(files) / 2**20)
 
     def _search(self, systems: Sequence[str], repetitions: int) -> None:
-        self._run.tell(f"searching {self._size}: {', '.join(systems)}")
+        self.run.tell(f"searching {self._size}: {', '.join(systems)}")
         what = f"{self._size}, searching"
-        blocks = [self._questions[at : at + TURN] for at in range(0, len(self._questions), TURN)]
+        blocks = [self.questions[at : at + TURN] for at in range(0, len(self.questions), TURN)]
 
         def ask(worker: Worker, number: int) -> list[float]:
             return list(worker.call("search", blocks[number % len(blocks)]))
 
         def open_(worker: Worker, _: int) -> float:
-            return float(worker.call("open", self.folder(worker.system), self._questions[0]))
+            return float(worker.call("open", self.folder(worker.system), self.questions[0]))
 
-        with self._run.workers({system: system for system in systems}, what) as workers:
-            for system, (seconds,) in self._run.turns(workers, what, 1, open_).items():
+        with self.run.workers({system: system for system in systems}, what) as workers:
+            for system, (seconds,) in self.run.turns(workers, what, 1, open_).items():
                 self._add("open", system, seconds)
-            self._run.turns(workers, what, len(blocks), ask)
-            for system, found in self._run.turns(workers, what, repetitions * len(blocks), ask).items():
+            self.run.turns(workers, what, len(blocks), ask)
+            for system, found in self.run.turns(workers, what, repetitions * len(blocks), ask).items():
                 self._add("search", system, *chain(*found))
-            memory = self._run.turns(workers, what, 1, lambda worker, _: worker.call("memory"))
+            memory = self.run.turns(workers, what, 1, lambda worker, _: worker.call("memory"))
             for system, (megabytes,) in memory.items():
                 self._add("memory", system, megabytes)
-            near = self._run.turns(workers, what, 1, lambda worker, _: worker.call("nearest", self._vectors))
+            near = self.run.turns(workers, what, 1, lambda worker, _: worker.call("nearest", self.vectors))
             for system, (texts,) in near.items():
                 self._add("recall", system, *map(_recall, self._exact, texts))
             ours = {OURS: workers[OURS]} if OURS in workers else {}
-            read = self._run.turns(ours, what, repetitions, lambda worker, _: worker.call("read", blocks[0]))
+            read = self.run.turns(ours, what, repetitions, lambda worker, _: worker.call("read", blocks[0]))
             for system, found in read.items():
                 self._add("read", system, *chain(*found))
                 self._add("read memory", system, workers[system].call("memory"))
 
     @cached_property
     def _exact(self) -> list[list[str]]:
-        self._run.tell(f"searching {self._size} exactly")
-        return self._corpus.nearest(self._ready, self._vectors, K)
+        self.run.tell(f"searching {self._size} exactly")
+        return self.corpus.nearest(self.ready, self.vectors, K)
 
     def _start_cold(self, repetitions: int) -> None:
-        self._run.tell(f"opening {self._size} from a cold shell")
+        self.run.tell(f"opening {self._size} from a cold shell")
         waiting = [("cold", system) for system in self._samples.get("open", {})]
         if ("cold", OURS) in waiting:
             waiting.append(("cold unread", OURS))
         for _ in range(COLD_RUNS * repetitions):
-            for measure, system in self._run.draw.sample(waiting, len(waiting)):
+            for measure, system in self.run.draw.sample(waiting, len(waiting)):
                 reader = NO_READER if measure == "cold unread" else BUNDLED_READER
                 try:
-                    seconds = from_shell(self._command(system), self._run.patience, QA_READER=reader)
+                    seconds = from_shell(self._command(system), self.run.patience, QA_READER=reader)
                 except WorkerFailed as failed:
-                    self._run.fail(system, f"{self._size}, cold shell", failed)
+                    self.run.fail(system, f"{self._size}, cold shell", failed)
                     waiting.remove((measure, system))
                     continue
                 self._add(measure, system, seconds)
@@ -188,7 +185,7 @@ class Search:
                     waiting.remove((measure, system))
 
     def _command(self, system: str) -> list[str]:
-        folder, question = str(self.folder(system)), self._questions[0]
+        folder, question = str(self.folder(system)), self.questions[0]
         if system == OURS:
             return [*QA, "ask", question, "--archive", folder]
         return [sys.executable, "-m", "evals.speed.worker", system, folder, question]

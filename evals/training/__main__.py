@@ -86,13 +86,14 @@ def train(
 @click.option("--out", type=EXISTING, required=True, help="Folder of the run.")
 @click.option("--weights", type=FOLDER, required=True, help="Folder to write.")
 @click.option("--threads", default=2, show_default=True)
-@click.option("--questions", default=0, help="Measure on so many questions only; 0 means all.")
-@click.option("--measure/--no-measure", default=True, show_default=True)
+@click.option(
+    "--questions", type=int, help="Measure on so many questions only, 0 for none; by default on all."
+)
 @click.option(
     "--note", "notes", multiple=True, help="For the card: what the settings do not say about the run."
 )
 def export(
-    root: Path, out: Path, weights: Path, threads: int, questions: int, measure: bool, notes: tuple[str, ...]
+    root: Path, out: Path, weights: Path, threads: int, questions: int | None, notes: tuple[str, ...]
 ) -> None:
     """Convert the run in --out, averaged with its earlier state; measure it and write the card."""
     import torch
@@ -107,9 +108,9 @@ def export(
     exporting.write_weights(model, pretrained_folder() / "tokenizer.json", weights, config)
     reader = Reader.load(weights, threads=threads)
     data = reading_data.load(root, seed=settings["seed"])
-    asked = random.Random(settings["seed"]).sample(data.dev, questions) if questions else data.dev
+    asked = random.Random(settings["seed"]).sample(data.dev, questions) if questions is not None else data.dev
     measured: dict[str, dict[str, float]] = {}
-    if measure:
+    if asked:
         measured["Reading"] = exporting.measure_reading(reader, data, asked)
         embed = load_encoder(None, Settings.from_environ().cache_dir).encode
         measured["Reranking"] = exporting.measure_reranking(reader, data, asked, embed)

@@ -2,7 +2,7 @@
 
 The changes are those squad2's authors were seen to make (Rajpurkar et al. 2018, "Know What You Don't Know",
 table 2): a name or number exchanged, a word turned into its opposite, a negation. A changed question may by chance
-still have its answer, most of all with another name of the passage.
+still have an answer, most often where a name was exchanged with another of the passage.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _AUXILIARY = re.compile(
     r"\b(did|does|do|was|were|is|are|has|have|had|can|could|would|should|will)\b(?!n't| not)"
 )
 _CONTRACTED = {"can": "can't", "will": "won't"}
-# how often each change is tried first, of a hundred: another's name, a name of the passage, an opposite, a negation
 _SHARES = (40, 16, 32, 12)
+"""How often in a hundred each change is tried first: a foreign name, a name of the passage, an opposite, a negation."""
 
 
 def altered(
     asked: str, passage: str, answers: Sequence[str], others: Sequence[str], chance: random.Random
 ) -> str | None:
-    """`asked` with one change, or None where no change fits.
+    """Return `asked` with one change, or None where no change fits.
 
     Args:
         asked: a question that `passage` answers.
@@ -60,7 +60,7 @@ def altered(
 
 
 def names(text: str) -> list[str]:
-    """Capitalised word groups past the first word, and numbers."""
+    """Return the capitalised word groups past the first word, and the numbers."""
     return [m.group() for m in re.finditer(r"(?<=\s)(?:[A-Z]\w+(?:\s[A-Z]\w+)*|\d[\d,.]*\d|\d+)\b", text)]
 
 
@@ -81,7 +81,7 @@ def _kind(name: str) -> str:
 
 
 def _opposite(asked: str, passage: str, chance: random.Random) -> str | None:
-    """One word turned around, where the passage does not have the opposite."""
+    """Return `asked` with one word turned into its opposite, which the passage must not hold."""
     said = set(re.findall(r"\w+", passage.casefold()))
     places = [
         m for m in re.finditer(r"\b[a-z]+\b", asked)
@@ -94,7 +94,7 @@ def _opposite(asked: str, passage: str, chance: random.Random) -> str | None:
 
 
 def _negated(asked: str, chance: random.Random) -> str | None:
-    """`asked` with its first auxiliary verb denied."""
+    """Return `asked` with its first auxiliary verb denied."""
     verb = _AUXILIARY.search(asked)
     if verb is None:
         return None

@@ -111,7 +111,7 @@ def family_of(name: str) -> str:
 
 
 def load(root: Path, *, seed: int) -> ReadingData:
-    """Reads the five evaluation folders under `root` and splits squad2 by article."""
+    """Read the five evaluation folders under `root` and splits squad2 by article."""
     data = ReadingData()
     for name in SETS:
         family = family_of(name)

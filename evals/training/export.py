@@ -38,7 +38,7 @@ def confidence(reading: Reading) -> float:
 
 
 def write_weights(model: torch.nn.Module, tokenizer: Path, folder: Path, config: dict[str, Any]) -> None:
-    """Writes int8 weights, tokenizer and manifest; `config` needs layers, heads, epsilon and max_tokens."""
+    """Write int8 weights, tokenizer and manifest; `config` needs layers, heads, epsilon and max_tokens."""
     from safetensors.numpy import save
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,7 @@ def write_card(
     measured: dict[str, dict[str, float]],
     notes: Sequence[str] = (),
 ) -> None:
-    """Writes the model card: data and licences, settings, held-out articles, metrics."""
+    """Write the model card: data and licences, settings, held-out articles, metrics."""
     rows = []
     for name in SETS:
         count = sum(q.family == family_of(name) for q in data.train)

@@ -126,7 +126,7 @@ class Run:
         return span.item(), relevance.item()
 
     def save(self, path: Path) -> None:
-        """Writes the whole state aside, then moves it in."""
+        """Write the whole state to a file beside, then move that file to its place."""
         import torch
 
         state = {
@@ -140,7 +140,7 @@ class Run:
         aside.replace(path)
 
     def restore(self, path: Path) -> None:
-        """Continues from `save`; tensors only, no code is loaded."""
+        """Continue from what `save` wrote; only tensors are loaded, never code."""
         import torch
 
         state = torch.load(path, weights_only=True)
@@ -150,7 +150,7 @@ class Run:
         self.steps = state["steps"]
 
     def start_from(self, folder: Path) -> None:
-        """Begins with the weights that `export` wrote to `folder`."""
+        """Begin with the weights that `export` wrote to `folder`."""
         import torch
 
         stored = exported(folder)
@@ -158,7 +158,7 @@ class Run:
         self.model.load_state_dict(self.average, strict=False)
 
     def restore_average(self, folder: Path) -> None:
-        """Reads the averaged weights of a run: the mean of its end and its earlier state."""
+        """Read the averaged weights of a run: the mean of its end and its earlier state."""
         import torch
 
         states = [folder / CHECKPOINT, folder / EARLIER]

@@ -101,7 +101,7 @@ def exported(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def collate(pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pads rows to the longest: ids, types and mask, each int64 (batch, length)."""
+    """Pad rows to the longest: ids, types and mask, each int64 (batch, length)."""
     import torch
 
     longest = max(map(len, pairs))

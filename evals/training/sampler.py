@@ -35,9 +35,9 @@ class Example:
 _MIX = tomllib.loads(Path(__file__).with_name("mix.toml").read_text("utf-8"))
 PHASES: tuple[tuple[float, dict[str, float]], ...] = tuple((p["until"], p["shares"]) for p in _MIX["phase"])
 """Until which share of the run each phase lasts, and the shares of each kind of example in it."""
-_NO_TITLE = 0.3
-_TWO_PASSAGES = 0.12
-_CROP = 208
+_NO_TITLE = 0.3  # share of the examples without a title
+_TWO_PASSAGES = 0.12  # share of those that can have a second passage and get one
+_CROP = 208  # most tokens of a passage
 
 
 class Sampler:
@@ -46,7 +46,7 @@ class Sampler:
     def __init__(
         self, data: ReadingData, negatives: dict[str, list[str]], encoder: PairEncoder, *, seed: int
     ) -> None:
-        """Groups the training questions by kind; the same seed gives the same stream."""
+        """Group the training questions by kind; the same seed gives the same stream."""
         self._data = data
         self._negatives = negatives
         self._encoder = encoder
@@ -79,7 +79,7 @@ class Sampler:
             yield from self._random.sample(list(group), len(group))
 
     def batches(self, *, size: int, pool: int, progress: Callable[[], float]) -> Iterator[list[Example]]:
-        """Yields batches of `size` examples of like length; `progress` is the share of the run that is done."""
+        """Yield batches of `size` examples of like length; `progress` is the share of the run that is done."""
         while True:
             shares = next((s for until, s in PHASES if progress() < until), PHASES[-1][1])
             kinds = self._random.choices(list(shares), weights=list(shares.values()), k=size * pool)

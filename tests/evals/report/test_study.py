@@ -69,7 +69,7 @@ def test_nothing_is_read_twice_and_readings_are_the_readers_own():
 
 
 def test_a_question_that_names_nothing_is_searched_as_ever_without_its_scope(harbour):
-    with WithoutScope.of(harbour) as no_scope:
+    with reopened(harbour, WithoutScope) as no_scope:
         assert order(no_scope, PLAIN) == order(harbour, PLAIN)
         assert not names_articles(harbour, question(PLAIN))
 
@@ -77,7 +77,7 @@ def test_a_question_that_names_nothing_is_searched_as_ever_without_its_scope(har
 def test_a_source_that_is_named_counts_for_nothing_without_its_scope(harbour):
     assert names_articles(harbour, question(NAMING))
     assert harbour.search(NAMING)[0].article_id == "gazette"
-    with WithoutScope.of(harbour) as no_scope:
+    with reopened(harbour, WithoutScope) as no_scope:
         hits = no_scope.search(NAMING)
         assert hits[0].article_id == "wire"
         assert len(hits) == 10
@@ -90,7 +90,7 @@ def test_without_scope_the_reader_still_reads(settings, tmp_path, article):
         tmp_path / "read", settings=settings.model_copy(update={"reader": "bundled"})
     ) as archive:
         archive.add([article("a", "Ada Quill led the works."), article("b", "The works were led badly.")])
-        with WithoutScope.of(archive) as no_scope:
+        with reopened(archive, WithoutScope) as no_scope:
             assert order(no_scope, "Who led the works?") == order(archive, "Who led the works?")
             assert order(no_scope, "Who led the works?") != [
                 (h.article_id, pytest.approx(h.score, abs=1e-4))
