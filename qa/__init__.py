@@ -2,6 +2,9 @@
 
 >>> import qa
 >>> answer = qa.ask("Who led the Nanling delegation?")
+
+Read :mod:`~qa.archive` (what a user holds) and :mod:`~qa.conversation` first, then follow a question through
+:mod:`~qa.query`, :mod:`~qa.retrieval` and :mod:`~qa.answering`.
 """
 
 from qa.api import ask, default_archive

@@ -1,4 +1,4 @@
-"""The learned coefficients, kept readable in ``weights.json``; ``python -m evals.training.fit`` writes them."""
+"""The learned coefficients, kept readable in ``weights.json``; ``python -m evals.training fit`` writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A question → a :class:`~qa.types.Query`: everything that can be read from its words is read here, once.
+"""A question → a :class:`~qa.types.Query`: what its words say is read here, once. Whether it follows another
+question, and whether the filters it names apply, is decided in :mod:`qa.conversation`.
 
 Read :mod:`~qa.query.understanding` (the way from question and history to query), :mod:`~qa.query.intent` (what is
 asked for), :mod:`~qa.query.scope` (which articles are meant) with :mod:`~qa.query.periods` (the times named),

@@ -1,4 +1,4 @@
-"""How an archive lies on disk; nothing above :mod:`qa.ingest` knows its engines.
+"""How an archive lies on disk; SQLite, FAISS and tantivy are known here and in :mod:`qa.ingest` only.
 
 Read :mod:`~qa.storage.collection` (the articles, opened), :mod:`~qa.storage.folder`, :mod:`~qa.storage.database` (the
 one source of truth) with :mod:`~qa.storage.transaction` and :mod:`~qa.storage.write_transaction`,
