@@ -58,10 +58,10 @@ class Conversation:
             query = self._understand(rest or question, history, narrowed)
         answer = self._answerer.answer(query)
         if history and not answer.abstained and self._changes_subject(answer):
-            history = ()
+            asked = self._understand(question, (), filters)
             answer = self._answerer.answer(self._understand(query.question, (), narrowed))
         if narrowed != filters and not named.hard:
-            wider = self._answerer.answer(self._understand(question, history, filters))
+            wider = self._answerer.answer(asked)
             if _is_better(wider, answer):
                 return wider.model_copy(update={"given_up": narrowed})
         return answer.model_copy(update={"question": asked.question, "notices": asked.notices})
