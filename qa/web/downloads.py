@@ -17,10 +17,9 @@ from qa.web.middleware.asgi import client
 from qa.web.middleware.rate_limit import RateLimiter
 from qa.web.middleware.security_headers import FORM_POLICY
 from qa.web.pages.evidence import evidence_html
-from qa.web.pages.occurrences import View, mentions_page
+from qa.web.pages.occurrences import MentionsView, mentions_page
 from qa.web.pages.turn import Asking, answer_to
-from qa.web.statuses import PROBLEMS, headers_of, message_of, status_of
-from qa.words import PageWords, words_accepted
+from qa.web.statuses import PROBLEMS, headers_of, message_of, status_of, words_of
 
 Endpoint = Callable[[Request], Response]
 
@@ -31,12 +30,12 @@ def routes(archive: Archive, limiter: RateLimiter) -> list[Route]:
     Each reads a question and filters, never a path, and asks the limiter for a place.
     """
 
-    def found(request: Request, view: View) -> Occurrences:
+    def found(request: Request, view: MentionsView) -> Occurrences:
         with limiter.admitted(client(request.scope)):
             return archive.mentions(view.asked.question, view.asked.filters, exact=view.exact)
 
     def page(request: Request) -> Response:
-        view, words = View.restore(request.query_params), _words(request)
+        view, words = MentionsView.restore(request.query_params), words_of(request)
         headers = {
             "Content-Security-Policy": FORM_POLICY,
             "Cache-Control": "no-cache",
@@ -51,17 +50,17 @@ def routes(archive: Archive, limiter: RateLimiter) -> list[Route]:
             return HTMLResponse(shown, status_of(error), headers={**headers, **headers_of(error)})
 
     def table(request: Request) -> Response:
-        lines = csv_lines(found(request, View.restore(request.query_params)))
+        lines = csv_lines(found(request, MentionsView.restore(request.query_params)))
         text = "\ufeff" + "".join(lines)  # a byte order mark, or spreadsheets guess the encoding
         return Response(text, media_type="text/csv; charset=utf-8", headers=_saved_as("mentions.csv"))
 
     def data(request: Request) -> Response:
-        text = json_text(found(request, View.restore(request.query_params)))
+        text = json_text(found(request, MentionsView.restore(request.query_params)))
         return Response(text, media_type="application/json", headers=_saved_as("mentions.json"))
 
     def evidence(request: Request, asking: Asking) -> Response:
         with limiter.admitted(client(request.scope)):
-            pack = evidence_html(gather(archive, answer_to(archive, asking)), words=_words(request))
+            pack = evidence_html(gather(archive, answer_to(archive, asking)), words=words_of(request))
         return Response(pack, media_type="text/html; charset=utf-8", headers=_saved_as("evidence.html"))
 
     def evidence_at(request: Request) -> Response:
@@ -98,14 +97,10 @@ def _plainly(endpoint: Endpoint) -> Endpoint:
         try:
             return endpoint(request)
         except PROBLEMS as error:
-            said = message_of(error, _words(request))
+            said = message_of(error, words_of(request))
             return PlainTextResponse(f"{said}\n", status_of(error), headers=headers_of(error))
 
     return answered
-
-
-def _words(request: Request) -> PageWords:
-    return words_accepted(request.headers.get("accept-language"))
 
 
 def _saved_as(name: str) -> dict[str, str]:

@@ -23,10 +23,9 @@ from qa.web.pages.article import article_page, missing_page
 from qa.web.pages.frame import frame_html, questions_html
 from qa.web.pages.links import Asked, Place
 from qa.web.pages.turn import Asking, answer_to, turn_json
-from qa.web.statuses import PROBLEMS, headers_of, message_of, status_of
+from qa.web.statuses import PROBLEMS, headers_of, message_of, status_of, words_of
 from qa.web.suggestions import NextRequest, Suggestions
 from qa.web.upload import add_adding
-from qa.words import PageWords, words_accepted
 
 log = logging.getLogger("qa.page")
 
@@ -46,7 +45,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: Rate
 
     @app.get("/article/{article_id:path}")
     def read(request: Request) -> Response:
-        params, words = request.query_params, _words(request)
+        params, words = request.query_params, words_of(request)
         try:
             article = archive.get(request.path_params["article_id"] or params.get("id", ""))
             place, status = Place.read(params, len(article.text)), 200
@@ -60,7 +59,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: Rate
 
     @app.get("/start")
     def start(request: Request) -> JSONResponse:
-        words, problem = _words(request), ""
+        words, problem = words_of(request), ""
         held, sources = Coverage(articles=0), list[str]()
         try:
             held, sources = archive.coverage(), archive.sources()
@@ -82,14 +81,14 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: Rate
     def turn(asking: Asking, request: Request) -> JSONResponse:
         with limiter.admitted(client(request.scope)):
             answer = answer_to(archive, asking)
-            shown = turn_json(archive, answer, asking, _words(request), feedback=feedback)
+            shown = turn_json(archive, answer, asking, words_of(request), feedback=feedback)
         if settings.log_questions:
             access_log.write("question", question=answer.question, abstained=answer.abstained)
         return _json(shown)
 
     @app.post("/next")
     def following(known: NextRequest, request: Request) -> JSONResponse:
-        words, questions = _words(request), list[str]()
+        words, questions = words_of(request), list[str]()
         label = words.ask_next if known.asked else words.try_asking
         with limiter.spare() as free:
             try:
@@ -105,7 +104,7 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: Rate
 
         @app.post("/feedback")
         def judged(asking: Asking, said: Feedback, request: Request) -> JSONResponse:
-            words = _words(request)
+            words = words_of(request)
             with limiter.admitted(client(request.scope)):
                 keep(archive, said, answer_to(archive, asking), asking.history)
             return _json({"message": words.feedback_kept})
@@ -116,13 +115,9 @@ def add_routes(app: FastAPI, archive: Archive, settings: Settings, limiter: Rate
     app.mount("/ui", StaticFiles(directory=ASSETS))
 
 
-def _words(request: Request) -> PageWords:
-    return words_accepted(request.headers.get("accept-language"))
-
-
 def _refused(request: Request, error: Exception) -> JSONResponse:
     """Answer what goes wrong with one line for the page's script, and the status that fits."""
-    return _json({"message": message_of(error, _words(request))}, status_of(error), headers_of(error))
+    return _json({"message": message_of(error, words_of(request))}, status_of(error), headers_of(error))
 
 
 def _json(content: object, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:

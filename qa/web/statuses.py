@@ -15,6 +15,8 @@ A body that is not what the route reads is answered with 422 as well, and a form
 
 from __future__ import annotations
 
+from starlette.requests import Request
+
 from embeddings import EmbeddingError
 from qa.errors import (
     ArticleNotFound,
@@ -26,7 +28,7 @@ from qa.errors import (
     QuestionError,
     TooManyRequests,
 )
-from qa.words import PageWords
+from qa.words import PageWords, words_accepted
 
 PROBLEMS = (QAError, EmbeddingError)
 """What is answered with one clear line; any other exception is a fault of the program."""
@@ -48,6 +50,11 @@ def status_of(error: Exception) -> int:
 def headers_of(error: Exception) -> dict[str, str]:
     """Return the headers that go with an error: when to ask again, where that is known."""
     return {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else {}
+
+
+def words_of(request: Request) -> PageWords:
+    """Return the words in the language that a request asks for."""
+    return words_accepted(request.headers.get("accept-language"))
 
 
 def message_of(error: Exception, words: PageWords) -> str:

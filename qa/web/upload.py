@@ -28,8 +28,8 @@ from qa.types import Article, IngestReport, Progress, Skipped
 from qa.web.middleware.request_guard import MOST_UPLOADED
 from qa.web.middleware.security_headers import FORM_POLICY
 from qa.web.pages.html import render, render_stream
-from qa.web.statuses import PROBLEMS, headers_of, status_of
-from qa.words import PageWords, words_accepted
+from qa.web.statuses import PROBLEMS, headers_of, status_of, words_of
+from qa.words import PageWords
 
 MOST_FILES = 500
 """Files that may be sent at once."""
@@ -51,11 +51,11 @@ def add_adding(app: FastAPI, archive: Archive) -> None:
 
     @app.get("/add")
     def form(request: Request) -> Response:
-        return HTMLResponse(_form_page({}, _words(request)), headers=_HEADERS)
+        return HTMLResponse(_form_page({}, words_of(request)), headers=_HEADERS)
 
     @app.post("/add")
     async def send(request: Request) -> Response:
-        words, given = _words(request), dict[str, str]()
+        words, given = words_of(request), dict[str, str]()
         try:
             sent = await request.form(max_files=MOST_FILES, max_fields=20, max_part_size=16 << 20)
             given = {name: str(sent.get(name, "")) for name in ("text", *words.adding.fields)}
@@ -68,10 +68,6 @@ def add_adding(app: FastAPI, archive: Archive) -> None:
             return HTMLResponse(page, status_of(error), headers={**_HEADERS, **headers_of(error)})
         pieces = render_stream("adding.html", work=work, words=words)
         return StreamingResponse(iter(pieces), media_type="text/html; charset=utf-8", headers=_HEADERS)
-
-
-def _words(request: Request) -> PageWords:
-    return words_accepted(request.headers.get("accept-language"))
 
 
 def _form_page(given: Mapping[str, str], words: PageWords, problem: str = "") -> str:

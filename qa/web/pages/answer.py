@@ -11,7 +11,7 @@ from qa.types import Answer, Article, Citation
 from qa.web.pages.cards import quote_pieces, sources_of, title_of
 from qa.web.pages.html import Piece, render
 from qa.web.pages.links import Asked, Place, article_url, web_url
-from qa.web.pages.occurrences import View
+from qa.web.pages.occurrences import MentionsView
 from qa.web.pages.timeline import chart_of
 from qa.words import PageWords, words_for
 
@@ -137,7 +137,7 @@ def _every(answer: Answer, words: PageWords) -> Link | None:
     if answer.kind != "count" or not term:
         return None
     asked = Asked(question=term, filters=answer.query.filters)
-    return Link(View(asked=asked).url(), words.every_of.format(term=asked.question))
+    return Link(MentionsView(asked=asked).url(), words.every_of.format(term=asked.question))
 
 
 def _source_line(citation: Citation, words: PageWords) -> str:

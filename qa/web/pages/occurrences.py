@@ -18,7 +18,7 @@ _SHOWN = 400
 """Characters shown around a mention."""
 
 
-class View(Frozen):
+class MentionsView(Frozen):
     """What of the mentions is shown, as the page's address carries it."""
 
     asked: Asked = Asked()
@@ -79,7 +79,7 @@ class Pages(NamedTuple):
     next: str | None
 
 
-def mentions_page(found: Occurrences | None, view: View, words: PageWords, problem: str = "") -> str:
+def mentions_page(found: Occurrences | None, view: MentionsView, words: PageWords, problem: str = "") -> str:
     """Render the mentions of a term, or the form that asks for one, with what went wrong."""
     filters = view.asked.filters
     return render(
@@ -90,7 +90,7 @@ def mentions_page(found: Occurrences | None, view: View, words: PageWords, probl
         problem=problem,
         hidden=[(name, value) for name, value in view.params if name not in {"q", "exact"}],
         only=_only(view, words) if filters.active else [],
-        everything=View(asked=Asked(question=view.asked.question), exact=view.exact).url(),
+        everything=MentionsView(asked=Asked(question=view.asked.question), exact=view.exact).url(),
         query=urlencode(view.params),
         heads=[_head(order, view, words) for order in ORDERS],
         found=found,
@@ -98,7 +98,7 @@ def mentions_page(found: Occurrences | None, view: View, words: PageWords, probl
     )
 
 
-def _only(view: View, words: PageWords) -> list[str]:
+def _only(view: MentionsView, words: PageWords) -> list[str]:
     """Return which articles are looked through."""
     filters, said = view.asked.filters, words.occurrences
     return [
@@ -108,7 +108,7 @@ def _only(view: View, words: PageWords) -> list[str]:
     ]
 
 
-def _table(found: Occurrences | None, view: View, words: PageWords) -> dict[str, Any]:
+def _table(found: Occurrences | None, view: MentionsView, words: PageWords) -> dict[str, Any]:
     """Return the rows of the page looked at, and what is said about them."""
     if found is None:
         return {"rows": []}
@@ -126,7 +126,7 @@ def _table(found: Occurrences | None, view: View, words: PageWords) -> dict[str,
     }
 
 
-def _head(order: Order, view: View, words: PageWords) -> Head:
+def _head(order: Order, view: MentionsView, words: PageWords) -> Head:
     labels = {
         "date": words.fields["published"],
         "source": words.fields["source"],
@@ -155,7 +155,7 @@ def _row(o: Occurrence, words: PageWords) -> Row:
     return Row(o, title_of(o.title, words), article_url(o.article_id, place), pieces)
 
 
-def _pages(start: int, total: int, view: View, words: PageWords) -> Pages:
+def _pages(start: int, total: int, view: MentionsView, words: PageWords) -> Pages:
     page, last = start // ROWS + 1, -(-total // ROWS)
     return Pages(
         words.occurrences.page.format(n=f"{page:,}", last=f"{last:,}"),
